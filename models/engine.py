@@ -1,0 +1,39 @@
+"""What the block pipeline asks of an inference engine; which one runs is not its concern."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import Card
+
+State = Any
+"""What a network remembers between dates; opaque to callers, valid for the engine that made it."""
+
+
+class Engine(Protocol):
+    """A network ready to run, one date at a time."""
+
+    @property
+    def card(self) -> Card:
+        """The card of the loaded network."""
+
+    def start(self, height: int, width: int) -> State:
+        """Return the state before the first date, for windows of (height, width), multiples of the stride."""
+
+    def step(
+        self, state: State, reflectance: NDArray[np.float32], clear: NDArray[np.bool_], day: int
+    ) -> tuple[State, NDArray[np.float32]]:
+        """Take one date in.
+
+        Args:
+            state: from `start` or the last `step`; not to be used again afterwards.
+            reflectance: (C, H, W), the card's bands in order, 0..1; anything where `clear` is False, NaN too.
+            clear: (H, W), True = usable pixel.
+            day: date as days since 1970-01-01.
+
+        Returns:
+            The new state, and class probabilities (K, H, W) float32 in [0, 1]; NaN where no date was clear yet.
+        """

@@ -1,0 +1,17 @@
+"""What can be wrong with networks and their checkpoints."""
+
+
+class ModelError(Exception):
+    """Base of every error that `models` raises on purpose."""
+
+
+class ModelUnknown(ModelError):
+    """No checkpoint of that name and version is installed."""
+
+
+class CheckpointRefused(ModelError):
+    """A checkpoint's files do not fit its card, or are of a kind that is never loaded."""
+
+
+class ConfigRefused(ModelError):
+    """A training configuration cannot be used."""

@@ -1,0 +1,33 @@
+"""What can go wrong between a job and its products."""
+
+
+class WorkerError(Exception):
+    """Base of every error that `workers` raises on purpose."""
+
+
+class JobRefused(WorkerError):
+    """A job cannot be planned from its inputs."""
+
+
+class JobUnknown(WorkerError):
+    """No job has that id."""
+
+
+class SceneUnknown(WorkerError):
+    """No scene has that id."""
+
+
+class NotStored(WorkerError):
+    """The store holds nothing under that key."""
+
+
+class StoreUnavailable(WorkerError):
+    """The store cannot be reached at the moment; trying again is right."""
+
+
+class LeaseLost(WorkerError):
+    """Another worker holds this piece of work now; what was done here is dropped."""
+
+
+class Dismissed(WorkerError):
+    """The job was dismissed while its work was under way."""

@@ -1,0 +1,119 @@
+"""Records: the truth about scenes, jobs, blocks and products. Times are UTC, epoch seconds where they are compared."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+def now() -> datetime:
+    """Return the present time, aware, UTC."""
+    return datetime.now(UTC)
+
+
+class Record(DeclarativeBase):
+    """Base of every table."""
+
+
+class SceneState(StrEnum):
+    """Life of a scene: received -> ready, or received -> rejected."""
+
+    RECEIVED = "received"
+    READY = "ready"
+    REJECTED = "rejected"
+
+
+class JobState(StrEnum):
+    """Life of a job; `accepted` is being planned, the last three are final."""
+
+    ACCEPTED = "accepted"
+    SEGMENTING = "segmenting"
+    ASSEMBLING = "assembling"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    DISMISSED = "dismissed"
+
+
+class BlockState(StrEnum):
+    """Life of a block."""
+
+    WAITING = "waiting"
+    DONE = "done"
+
+
+class Leased:
+    """Columns of a piece of work that one worker at a time holds under a lease.
+
+    `lease_token` is empty where nobody holds it; `lease_until` and `sent_at` are epoch seconds;
+    `attempts` counts the leases that were taken.
+    """
+
+    lease_token: Mapped[str] = mapped_column(String(32), default="")
+    lease_until: Mapped[float] = mapped_column(Float, default=0.0)
+    sent_at: Mapped[float] = mapped_column(Float, default=0.0)
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class SceneRecord(Leased, Record):
+    """An upload and what became of it. `item` is the STAC Item once the scene is ready."""
+
+    __tablename__ = "scenes"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64), default="", index=True)
+    state: Mapped[str] = mapped_column(String(16), default=SceneState.RECEIVED, index=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    upload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    item: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True)
+    acquired: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), nullable=True, index=True)
+    created: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    updated: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now, onupdate=now)
+
+    __table_args__ = (Index("scenes_owner_sha256", "owner", "sha256", unique=True),)
+
+
+class JobRecord(Leased, Record):
+    """A job: inputs as asked for, the plan once made (`workers.plan.Plan` as JSON), progress, outcome."""
+
+    __tablename__ = "jobs"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64), default="", index=True)
+    state: Mapped[str] = mapped_column(String(16), default=JobState.ACCEPTED, index=True)
+    inputs: Mapped[dict[str, Any]] = mapped_column(JSON)
+    plan: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True)
+    blocks_total: Mapped[int] = mapped_column(Integer, default=0)
+    blocks_done: Mapped[int] = mapped_column(Integer, default=0)
+    message: Mapped[str] = mapped_column(Text, default="")
+    created: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
+    started: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), nullable=True)
+    finished: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), nullable=True)
+    updated: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now, onupdate=now)
+
+
+class BlockRecord(Leased, Record):
+    """A block of a job; its window stands in the job's plan."""
+
+    __tablename__ = "blocks"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    index: Mapped[int] = mapped_column(Integer, primary_key=True)
+    state: Mapped[str] = mapped_column(String(16), default=BlockState.WAITING, index=True)
+
+
+class ProductRecord(Record):
+    """A finished file of a job, at `masks/{job_id}/{name}` in the store."""
+
+    __tablename__ = "products"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    media_type: Mapped[str] = mapped_column(String(128))
+    title: Mapped[str] = mapped_column(String(256), default="")
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
