@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,7 +50,7 @@ class Scene:
     def res_m(self) -> float:
         """Pixel size in metres, the geometric mean of both axes; degrees count as 111,320 m."""
         transform = self.geobox.affine
-        size = float(abs(transform.determinant)) ** 0.5
+        size = math.sqrt(abs(float(transform.determinant)))
         crs = self.geobox.crs
         return size * 111_320.0 if crs is not None and crs.geographic else size
 
