@@ -15,3 +15,7 @@ class CheckpointRefused(ModelError):
 
 class ConfigRefused(ModelError):
     """A training configuration cannot be used."""
+
+
+class EngineUnavailable(ModelError):
+    """The device that was asked for is not there."""

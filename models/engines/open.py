@@ -1,0 +1,45 @@
+"""Opening an engine: which one runs is decided here, and nowhere else."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+from models.card import read_card
+from models.engine import Engine
+from models.errors import EngineUnavailable
+
+
+def open_engine(folder: Path, *, device: str = "auto", threads: int = 0) -> Engine:
+    """Open the checkpoint in `folder`, ready to run.
+
+    Args:
+        folder: card.json, weights.safetensors and step.onnx.
+        device: `cpu` (onnxruntime), `cuda` (torch, bfloat16), or `auto`: CUDA where torch and a device are there.
+        threads: CPU threads of the engine; 0 = one per CPU that this process may use.
+
+    Raises:
+        CheckpointRefused: a file is missing, or is not what the card says.
+        EngineUnavailable: the device is unknown, or is not there.
+    """
+    if device not in ("auto", "cpu", "cuda"):
+        raise EngineUnavailable(f"unknown device {device!r}; use auto, cpu or cuda")
+    card = read_card(folder)
+    cuda = device != "cpu" and _has_cuda()
+    if device == "cuda" and not cuda:
+        raise EngineUnavailable("device cuda was asked for, but torch sees no CUDA device; use auto or cpu")
+    if cuda:
+        from models.engines.torch import TorchEngine
+
+        return TorchEngine(folder, card, device="cuda")
+    from models.engines.onnx import OnnxEngine
+
+    return OnnxEngine(folder, card, threads=threads)
+
+
+def _has_cuda() -> bool:
+    if importlib.util.find_spec("torch") is None:
+        return False
+    import torch
+
+    return torch.cuda.is_available()

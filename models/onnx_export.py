@@ -1,0 +1,78 @@
+"""One step of a network as an ONNX graph: norms folded, height and width free, the same bytes every time."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.recurrent_unet import RecurrentUNet
+
+OPSET = 18
+MEMORY_PREFIX = "memory"
+
+
+class _Step(nn.Module):
+    """`RecurrentUNet.step` as a module's forward, which is what the exporter takes."""
+
+    def __init__(self, net: RecurrentUNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, reflectance: Tensor, clear: Tensor, day: Tensor, state: list[Tensor]) -> tuple[Tensor, ...]:
+        return self.net.step(reflectance, clear, day, *state)
+
+
+def state_names(levels: int) -> list[str]:
+    """Names of the state's tensors in the graph, in the order of the network's state; inputs end with `_in`."""
+    return ["last_day", "head", *(f"{MEMORY_PREFIX}{level}" for level in range(levels))]
+
+
+def export_step(net: RecurrentUNet) -> bytes:
+    """Write `net.step` for batch 1 as an ONNX model.
+
+    Inputs: reflectance (1, C, H, W) float32, clear (1, H, W) bool, day (1,) float32, and the state, each name with
+    `_in`; outputs: probs (1, K, H, W) and the state. H and W are multiples of the network's stride.
+    """
+    folded = copy.deepcopy(net).cpu()
+    folded.fold()
+    levels, side = len(net.widths), 8 * net.stride_px
+    names = state_names(levels)
+    state = list(folded.start(1, side, side + net.stride_px))
+    x = torch.zeros((1, net.bands, side, side + net.stride_px))
+    clear = torch.ones(x.shape[:1] + x.shape[2:], dtype=torch.bool)
+    rows, cols = torch.export.Dim("rows", min=2, max=4096), torch.export.Dim("cols", min=2, max=4096)
+
+    def at(level: int) -> dict[int, Any]:
+        scale = net.stride_px >> level
+        return {2: scale * rows, 3: scale * cols} if scale > 1 else {2: rows, 3: cols}
+
+    spaces = [at(0), at(0), *(at(level) for level in range(levels))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's remarks on itself; the engines' parity test judges its work
+        program = torch.onnx.export(
+            _Step(folded).eval(),
+            (x, clear, torch.zeros(1), state),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["reflectance", "clear", "day", *(f"{name}_in" for name in names)],
+            output_names=["probs", *names],
+            dynamic_shapes=(at(0), {1: at(0)[2], 2: at(0)[3]}, None, spaces),
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program; its dynamo exporter should always return one")
+    return _without_remarks(program.model_proto)
+
+
+def _without_remarks(model: Any) -> bytes:
+    """Serialise without the exporter's stack traces, which carry paths of the machine that exported."""
+    del model.metadata_props[:], model.graph.metadata_props[:], model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
