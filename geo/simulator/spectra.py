@@ -1,0 +1,52 @@
+"""Reflectance of covers in PlanetScope's eight bands, drawn from ranges. Sources: docs/simulator.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from geo.bands import PLANETSCOPE_8
+from geo.simulator.noise import Floats
+
+WAVELENGTH_UM = {
+    "coastal": 0.443, "blue": 0.490, "green05": 0.531, "green": 0.565,
+    "yellow": 0.610, "red": 0.665, "rededge": 0.705, "nir": 0.865,
+}  # fmt: skip
+
+# lowest and highest reflectance x 1000 in the order of PLANETSCOPE_8
+RANGES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "broadleaf": ((8, 10, 22, 30, 22, 13, 60, 240), (30, 34, 55, 70, 52, 42, 140, 460)),
+    "conifer": ((8, 10, 18, 24, 20, 14, 40, 150), (28, 32, 44, 52, 45, 42, 90, 280)),
+    "dry_leaf": ((30, 35, 55, 65, 80, 85, 120, 190), (60, 70, 100, 120, 140, 160, 210, 300)),
+    "grass_green": ((18, 22, 45, 55, 40, 28, 90, 260), (48, 58, 95, 115, 95, 78, 170, 480)),
+    "shrub_green": ((20, 25, 40, 48, 45, 36, 70, 180), (50, 60, 80, 92, 90, 85, 130, 300)),
+    "grass_dry": ((45, 55, 80, 95, 120, 135, 160, 210), (110, 130, 165, 190, 230, 270, 310, 420)),
+    "shrub_dry": ((40, 48, 62, 70, 82, 85, 110, 150), (75, 85, 105, 120, 140, 155, 190, 270)),
+    "soil_dark": ((25, 30, 38, 45, 55, 60, 68, 90), (60, 70, 85, 98, 115, 130, 145, 190)),
+    "soil_red": ((30, 38, 55, 70, 110, 135, 155, 190), (70, 85, 115, 140, 200, 240, 265, 320)),
+    "soil_bright": ((95, 115, 145, 165, 190, 215, 230, 260), (190, 220, 265, 295, 330, 360, 375, 420)),
+    "char": ((16, 20, 22, 24, 27, 30, 34, 42), (42, 48, 53, 57, 64, 70, 78, 100)),
+    "ash": ((95, 105, 112, 118, 125, 130, 138, 155), (230, 250, 265, 275, 290, 300, 315, 350)),
+    "water": ((15, 16, 17, 17, 12, 9, 7, 4), (70, 75, 95, 100, 85, 70, 50, 30)),
+    "built": ((70, 80, 90, 95, 105, 110, 115, 125), (200, 220, 235, 245, 255, 265, 275, 300)),
+    "cloud": ((480, 500, 510, 520, 525, 530, 540, 560), (820, 840, 850, 860, 865, 870, 880, 900)),
+}
+
+
+def draw(rng: np.random.Generator, name: str, roles: Sequence[str], spread: float = 0.12) -> Floats:
+    """Draw one spectrum within the range of a cover: one brightness for all bands, and a little for each.
+
+    Returns:
+        (bands,) float32 reflectance.
+    """
+    low, high = (np.array(edge, np.float64) / 1000 for edge in RANGES[name])
+    level = np.clip(rng.uniform() + spread * rng.standard_normal(len(low)), 0, 1)
+    spectrum = low + (high - low) * level
+    return spectrum[[PLANETSCOPE_8.index(role) for role in roles]].astype(np.float32)
+
+
+def scattering(roles: Sequence[str], exponent: float) -> Floats:
+    """Relative strength of scattering per band, blue = 1, falling with the wavelength's power of `exponent`."""
+    wavelengths = np.array([WAVELENGTH_UM[role] for role in roles])
+    return ((wavelengths / WAVELENGTH_UM["blue"]) ** -exponent).astype(np.float32)
