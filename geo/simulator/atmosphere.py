@@ -72,8 +72,8 @@ def draw_sky(spec: SeriesSpec, share: float, sun: Sun, smoky: bool, rng: np.rand
     if strength > 0:
         haze += np.float32(strength) * (1 + np.float32(0.4) * fractal(rng, shape, 2000 / spec.res_m, finest_px=8))
     if smoky and spec.smoke_reflectance > 0 and rng.uniform() < 0.7:
-        plume = fractal(rng, shape, rng.uniform(300, 3000) / spec.res_m, persistence=0.5, finest_px=4)
-        haze += np.float32(rng.beta(1, 2) * spec.smoke_reflectance) * smoothstep(plume, -1.5, 2)
+        plume = fractal(rng, shape, rng.uniform(300, 3000) / spec.res_m, persistence=0.55, finest_px=2)
+        haze += np.float32(rng.beta(1, 2) * spec.smoke_reflectance) * smoothstep(plume, -rng.uniform(0.5, 3), 2)
     np.maximum(haze, 0, out=haze)
     if share <= 0.002:
         empty = np.zeros(shape, np.float32)

@@ -24,6 +24,7 @@ class Pace:
     """How fast marks fade.
 
     Attributes:
+        char_share: share of the burned ground that char covers at first; above 1, sparse fuel chars it wholly too.
         char_days: time in which the char fades to 1/e of what fades.
         char_floor: share of the char that stays.
         ash_days: time in which the ash blows away to 1/e.
@@ -31,6 +32,7 @@ class Pace:
         regrowth_limit: share of the herbs that comes back.
     """
 
+    char_share: float
     char_days: float
     char_floor: float
     ash_days: float
@@ -65,6 +67,7 @@ def draw_pace(spec: SeriesSpec, rng: np.random.Generator) -> Pace:
     """Draw how fast marks fade."""
     return Pace(
         char_days=rng.uniform(*spec.char_fade_days),
+        char_share=rng.uniform(0.7, 1.2),
         char_floor=rng.uniform(0.05, 0.3),
         ash_days=rng.uniform(4, 20),
         regrowth_days=rng.uniform(*spec.regrowth_days),
@@ -113,7 +116,9 @@ def char(cover: Cover, fire: Fire, canopy: Floats, day: int, pace: Pace) -> None
     cover.green.ravel()[at] = (left * np.float32(0.4) * green + back * young) / np.maximum(left + back, 1e-3)
     fuel = np.clip(before + canopy.ravel()[at], 0, 1)
     fading = pace.char_floor + (1 - pace.char_floor) * np.exp(-since / np.float32(pace.char_days))
-    cover.char.ravel()[at] = np.clip(taken * (np.float32(0.6) + np.float32(0.5) * fuel), 0, 1) * fading
+    cover.char.ravel()[at] = (
+        np.clip(pace.char_share * taken * (np.float32(0.65) + np.float32(0.45) * fuel), 0, 1) * fading
+    )
     cover.ash.ravel()[at] = fire.ash.ravel()[at] * taken * np.exp(-since / np.float32(pace.ash_days))
 
 
