@@ -9,6 +9,16 @@ from odc.geo.geobox import GeoBox
 
 
 @dataclass(frozen=True)
+class Window:
+    """A pixel rectangle relative to a grid; it may leave the grid, row and col may be negative."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
 class Block:
     """A pixel rectangle of the output grid.
 
@@ -28,17 +38,33 @@ class Block:
         """Grid of the pixels that are kept."""
         return geobox[self.row : self.row + self.height, self.col : self.col + self.width]
 
+    def window(self, halo_px: int, stride_px: int) -> Window:
+        """Return what a network reads for this block: the core, rounded up to the stride, and a halo around it."""
+        height, width = (-(-size // stride_px) * stride_px for size in (self.height, self.width))
+        return Window(self.row - halo_px, self.col - halo_px, height + 2 * halo_px, width + 2 * halo_px)
 
-def cut_blocks(shape: tuple[int, int], block_px: int) -> Iterator[Block]:
+
+def cut_blocks(shape: tuple[int, int], block_px: int | tuple[int, int]) -> Iterator[Block]:
     """Cut a grid into blocks, row by row.
 
     Args:
         shape: (height, width) of the grid in pixels.
-        block_px: edge of a core; a multiple of the network's stride.
+        block_px: edge of a core, or its (height, width); multiples of the network's stride.
     """
     rows, cols = shape
+    tall, wide = (block_px, block_px) if isinstance(block_px, int) else block_px
     index = 0
-    for row in range(0, rows, block_px):
-        for col in range(0, cols, block_px):
-            yield Block(index, row, col, min(block_px, rows - row), min(block_px, cols - col))
+    for row in range(0, rows, tall):
+        for col in range(0, cols, wide):
+            yield Block(index, row, col, min(tall, rows - row), min(wide, cols - col))
             index += 1
+
+
+def even_size(size_px: int, block_px: int, stride_px: int) -> int:
+    """Return the edge that cuts `size_px` into as few blocks of at most `block_px` as possible, all about alike.
+
+    Even blocks have fewer halo pixels, need less memory, and let an engine plan for one shape.
+    """
+    largest = max(block_px // stride_px, 1) * stride_px
+    count = -(-size_px // largest)
+    return -(-size_px // (count * stride_px)) * stride_px
