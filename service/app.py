@@ -1,0 +1,41 @@
+"""The HTTP service. No torch here, and no GDAL before a request needs it."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from service import problems
+from service.context import Context
+from service.routes import health, jobs, masks, models, processes, scenes
+from workers.app import celery_app
+from workers.database import open_database
+from workers.settings import Settings
+from workers.store import open_store
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the app; the database's schema must be up to date (`workers.database.migrate`)."""
+    app = FastAPI(
+        title=health.TITLE,
+        description=health.DESCRIPTION,
+        version=version("chronoseg"),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.context = Context(
+        settings=settings,
+        sessions=open_database(settings.database),
+        store=open_store(settings),
+        celery=celery_app(settings),
+    )
+    problems.install(app)
+    for module in (health, scenes, processes, jobs, masks, models):
+        app.include_router(module.router)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return f"{route.tags[0] if route.tags else 'service'}-{route.name}"

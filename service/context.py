@@ -1,0 +1,43 @@
+"""What every route may use: settings, database, store, broker; and whose request it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session, sessionmaker
+
+from workers.settings import Settings
+from workers.store import Store
+
+
+@dataclass(frozen=True)
+class Context:
+    """The parts of one API process.
+
+    Attributes:
+        sessions: makes database sessions.
+        store: where uploads, scenes and products lie.
+        celery: the Celery app that carries messages to the workers.
+    """
+
+    settings: Settings
+    sessions: sessionmaker[Session]
+    store: Store
+    celery: Any
+
+
+def context_of(request: Request) -> Context:
+    """Return the app's context."""
+    context: Context = request.app.state.context
+    return context
+
+
+def owner_of(_request: Request) -> str:
+    """Return whose scenes and jobs the request may see; there is one owner until there are keys."""
+    return ""
+
+
+Here = Annotated[Context, Depends(context_of)]
+Owner = Annotated[str, Depends(owner_of)]

@@ -1,0 +1,61 @@
+"""What can be wrong with a request. Which status each becomes stands in `service.problems`."""
+
+
+class ServiceError(Exception):
+    """Base of every error that `service` raises on purpose."""
+
+
+class BodyMalformed(ServiceError):
+    """A request's body or header cannot be parsed."""
+
+
+class InputsRefused(ServiceError):
+    """A request is well formed, but asks for what cannot be."""
+
+
+class MediaTypeRefused(ServiceError):
+    """A body is of a media type that the route does not read."""
+
+
+class UploadTooLarge(ServiceError):
+    """An upload is larger than the settings allow."""
+
+
+class ProcessUnknown(ServiceError):
+    """No process has that id."""
+
+
+class AssetUnknown(ServiceError):
+    """A scene has no asset of that name."""
+
+
+class ProductUnknown(ServiceError):
+    """A job has no product of that name."""
+
+
+class SceneNotReady(ServiceError):
+    """A scene's assets were asked for before its ingest ended well."""
+
+
+class SceneInUse(ServiceError):
+    """A scene cannot be deleted while a job reads it."""
+
+
+class ResultNotReady(ServiceError):
+    """A job's results were asked for before it ended."""
+
+
+class ResultFailed(ServiceError):
+    """A job's results were asked for, but it failed."""
+
+
+class ResultGone(ServiceError):
+    """A job's results were asked for, but it was dismissed."""
+
+
+class ServeRefused(ServiceError):
+    """The service cannot start: its port or its data folder is taken, or a program is missing."""
+
+
+class DemoFailed(ServiceError):
+    """The demo did not show what it must show."""

@@ -1,0 +1,60 @@
+"""Sending what is stored: whole or in part, streaming, so that /vsicurl/ and QGIS read single tiles."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+
+from service.problems import OWN, problem
+from service.ranges import Unsatisfiable, parse_range, precondition, range_holds
+from workers.store import Store
+
+COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+
+
+def stored_file(request: Request, store: Store, key: str, *, media_type: str, etag: str) -> Response:
+    """Answer a GET or HEAD with what is stored.
+
+    Args:
+        request: its method, Range and conditional headers are honoured.
+        store: where the file lies.
+        key: in the store.
+        media_type: of the file.
+        etag: names the very bytes; with its quotes.
+
+    Raises:
+        NotStored: the store holds nothing under that key.
+    """
+    stat = store.stat(key)
+    headers = {
+        "ETag": etag,
+        "Last-Modified": formatdate(stat.modified, usegmt=True),
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=3600",
+    }
+    status = precondition(request.headers, etag, stat.modified)
+    if status == 304:
+        return Response(status_code=304, headers=headers)
+    if status == 412:
+        return problem(request, (412, "about:blank", "Precondition Failed"), "the file is another than you expect")
+    start, end, status = 0, stat.size, 200
+    asked = request.headers.get("range") if request.method == "GET" else None
+    if asked is not None and range_holds(request.headers, etag, stat.modified):
+        found = parse_range(asked, stat.size)
+        if isinstance(found, Unsatisfiable):
+            beyond = {"Content-Range": f"bytes */{stat.size}", "Accept-Ranges": "bytes"}
+            detail = f"the file has {stat.size} bytes; got {asked[:100]!r}"
+            return problem(request, (416, OWN + "range", "Range Not Satisfiable"), detail, beyond)
+        if found is not None:
+            start, end = found
+            status = 206
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{stat.size}"
+    headers["Content-Length"] = str(end - start)
+    filename = key.rsplit("/", 1)[-1]
+    headers["Content-Disposition"] = f'inline; filename="{filename}"'
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    chunks = store.read(key, start, end - start)
+    return StreamingResponse(chunks, status, headers, media_type)

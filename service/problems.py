@@ -1,0 +1,130 @@
+"""Errors as RFC 9457 problem documents, from one table of exception types."""
+
+from __future__ import annotations
+
+import errno
+import http
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from geo.errors import AreaRefused, SceneRejected
+from models.errors import ModelUnknown
+from service import errors
+from workers.errors import JobRefused, JobUnknown, NotStored, SceneUnknown, StoreUnavailable
+
+MEDIA_TYPE = "application/problem+json"
+OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
+OWN = "urn:chronoseg:problem:"
+
+Kind = tuple[int, str, str]
+"""Status, type URI, title."""
+
+TABLE: Mapping[type[Exception], Kind] = {
+    errors.BodyMalformed: (400, OWN + "body-malformed", "The request cannot be parsed"),
+    errors.InputsRefused: (422, OWN + "inputs-refused", "The inputs cannot be used"),
+    errors.MediaTypeRefused: (415, OWN + "media-type", "Media type not supported"),
+    errors.UploadTooLarge: (413, OWN + "upload-too-large", "The upload is too large"),
+    errors.ProcessUnknown: (404, OGC + "no-such-process", "No such process"),
+    errors.AssetUnknown: (404, OWN + "asset-unknown", "No such asset"),
+    errors.ProductUnknown: (404, OWN + "product-unknown", "No such product"),
+    errors.SceneNotReady: (409, OWN + "scene-not-ready", "The scene is not ready"),
+    errors.SceneInUse: (409, OWN + "scene-in-use", "The scene is in use"),
+    errors.ResultNotReady: (404, OGC + "result-not-ready", "The job's results are not ready"),
+    errors.ResultFailed: (422, OWN + "job-failed", "The job failed"),
+    errors.ResultGone: (410, OWN + "job-dismissed", "The job was dismissed"),
+    SceneUnknown: (404, OWN + "scene-unknown", "No such scene"),
+    SceneRejected: (422, OWN + "scene-rejected", "The scene cannot be used"),
+    JobUnknown: (404, OGC + "no-such-job", "No such job"),
+    JobRefused: (422, OWN + "job-refused", "The job cannot be planned"),
+    ModelUnknown: (404, OWN + "model-unknown", "No such model"),
+    AreaRefused: (422, OWN + "area-refused", "The area of interest cannot be used"),
+    NotStored: (404, OWN + "not-stored", "Nothing is stored there"),
+    StoreUnavailable: (503, OWN + "store-unavailable", "The store cannot be reached"),
+    ClientDisconnect: (400, OWN + "body-malformed", "The request ended before its body did"),
+}
+"""A subclass counts as its nearest listed ancestor."""
+
+_log = structlog.get_logger()
+
+
+def problem(
+    request: Request, kind: Kind, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    """Return a problem document as a response."""
+    status, type_, title = kind
+    body = {"type": type_, "title": title, "status": status, "detail": detail, "instance": request.url.path, **more}
+    return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem document."""
+    for kind in TABLE:
+        app.add_exception_handler(kind, _expected)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(OSError, _system)
+    app.add_exception_handler(Exception, _unknown)
+
+
+def _expected(request: Request, err: Exception) -> Response:
+    kind = next(TABLE[kind] for kind in type(err).__mro__ if kind in TABLE)
+    headers = {"Retry-After": "5"} if kind[0] == http.HTTPStatus.SERVICE_UNAVAILABLE else None
+    return problem(request, kind, str(err) or kind[2], headers)
+
+
+def _invalid(request: Request, err: Exception) -> Response:
+    found = err.errors() if isinstance(err, RequestValidationError) else []
+    if any(e["type"] == "json_invalid" for e in found):
+        return problem(request, TABLE[errors.BodyMalformed], "the body is not JSON")
+    wrong = [{"pointer": _pointer(e["loc"]), "detail": e["msg"]} for e in found]
+    detail = "; ".join(f"{w['pointer']}: {w['detail']}" for w in wrong[:5])
+    return problem(request, TABLE[errors.InputsRefused], detail, errors=wrong[:50])
+
+
+def _pointer(loc: tuple[Any, ...]) -> str:
+    place, *steps = [str(step) for step in loc] or ["request"]
+    return "#/" + "/".join(steps) if place == "body" else "/".join([place, *steps])
+
+
+def _http(request: Request, err: Exception) -> Response:
+    status, detail, headers = 500, "", None
+    if isinstance(err, HTTPException):
+        status, detail, headers = err.status_code, err.detail, err.headers
+    title = http.HTTPStatus(status).phrase
+    return problem(request, (status, "about:blank", title), detail or title, headers)
+
+
+def _database(request: Request, err: Exception) -> Response:
+    kind = (503, OWN + "database-unavailable", "The database cannot be reached")
+    request_id = _logged(request, err)
+    return problem(request, kind, "try again in a moment", {"Retry-After": "5"}, request_id=request_id)
+
+
+def _system(request: Request, err: Exception) -> Response:
+    if isinstance(err, OSError) and err.errno in {errno.ENOSPC, errno.EDQUOT}:
+        request_id = _logged(request, err)
+        kind = (507, OWN + "disk-full", "No space left")
+        return problem(request, kind, "the server's disk is full", request_id=request_id)
+    return _unknown(request, err)
+
+
+def _unknown(request: Request, err: Exception) -> Response:
+    kind = (500, "about:blank", "Internal Server Error")
+    detail = "something went wrong here; the log knows more under this request id"
+    return problem(request, kind, detail, request_id=_logged(request, err))
+
+
+def _logged(request: Request, err: Exception) -> str:
+    request_id = uuid.uuid4().hex
+    _log.error("request failed", request_id=request_id, method=request.method, path=request.url.path, exc_info=err)
+    return request_id

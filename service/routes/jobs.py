@@ -1,0 +1,78 @@
+"""Jobs: state, progress, results, dismissal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Header, Request, Response
+from sqlalchemy import select
+from sse_starlette import EventSourceResponse
+
+from service.context import Here, Owner
+from service.errors import ResultFailed, ResultGone, ResultNotReady
+from service.events import event_id, job_events
+from service.links import href
+from service.pages import Limit, Token, page, page_links
+from service.statuses import message_of, status_info
+from workers.jobs import FINAL, dismiss_job, find_job, job_products
+from workers.records import JobRecord, JobState
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+
+@router.get("", summary="Jobs, newest first")
+def jobs(request: Request, here: Here, owner: Owner, limit: Limit = 100, token: Token = "") -> dict[str, Any]:
+    """Return a page of jobs."""
+    with here.sessions() as session:
+        query = select(JobRecord).where(JobRecord.owner == owner)
+        found, following = page(session, query, JobRecord, limit, token)
+    return {"jobs": [status_info(request, job) for job in found], "links": page_links(request, following)}
+
+
+@router.get("/{job_id}", summary="State of a job")
+def job(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, Any]:
+    """Return the statusInfo of a job."""
+    with here.sessions() as session:
+        return status_info(request, find_job(session, owner, job_id))
+
+
+@router.delete("/{job_id}", summary="Dismiss a job")
+def dismiss(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, Any]:
+    """Stop a job's work and remove its files; the record stays. A job that is over stays as it is."""
+    with here.sessions() as session:
+        return status_info(request, dismiss_job(session, owner, job_id))
+
+
+@router.get("/{job_id}/results", summary="Products of a job, by reference")
+def results(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, Any]:
+    """Return address, media type and title of every product, by name."""
+    with here.sessions() as session:
+        _check_ended_well(find_job(session, owner, job_id))
+        products = job_products(session, job_id)
+    base = href(request, f"/masks/{job_id}")
+    return {
+        product.name: {"href": f"{base}/{product.name}", "type": product.media_type, "title": product.title}
+        for product in products
+    }
+
+
+@router.get("/{job_id}/events", summary="Progress as server-sent events", response_class=EventSourceResponse)
+def events(
+    job_id: str, request: Request, here: Here, owner: Owner, last_event_id: str = Header("", max_length=200)
+) -> Response:
+    """Send an event `status` with the statusInfo at every change, until the job has ended."""
+    with here.sessions() as session:
+        found = find_job(session, owner, job_id)
+    if found.state in FINAL and event_id(found) == last_event_id:
+        return Response(status_code=204)  # tells an EventSource to stop connecting again
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return EventSourceResponse(job_events(request, here, found, last_event_id), headers=headers, ping=15)
+
+
+def _check_ended_well(job: JobRecord) -> None:
+    if job.state == JobState.FAILED:
+        raise ResultFailed(message_of(job))
+    if job.state == JobState.DISMISSED:
+        raise ResultGone("the job was dismissed and its files were removed")
+    if job.state != JobState.SUCCESSFUL:
+        raise ResultNotReady(f"the job is not done yet: {message_of(job)}")

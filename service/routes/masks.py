@@ -1,0 +1,53 @@
+"""Products of jobs, file by file, streaming."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from service.context import Here, Owner
+from service.errors import ProductUnknown
+from service.files import stored_file
+from service.links import href, link
+from workers.jobs import find_job, job_products
+from workers.records import ProductRecord
+
+router = APIRouter(prefix="/masks", tags=["masks"])
+
+
+@router.get("/{job_id}", summary="List of a job's files")
+def masks(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, Any]:
+    """Return name, type, size and hash of every product; empty while the job runs."""
+    with here.sessions() as session:
+        find_job(session, owner, job_id)
+        products = job_products(session, job_id)
+    base = href(request, f"/masks/{job_id}")
+    files = [
+        {
+            "name": product.name,
+            "href": f"{base}/{product.name}",
+            "type": product.media_type,
+            "title": product.title,
+            "size": product.size,
+            "sha256": product.sha256,
+        }
+        for product in products
+    ]
+    return {"files": files, "links": [link("self", base), link("up", href(request, f"/jobs/{job_id}"))]}
+
+
+@router.head("/{job_id}/{name}", include_in_schema=False)
+@router.get("/{job_id}/{name}", summary="A file of a job", response_class=Response)
+def mask(job_id: str, name: str, request: Request, here: Here, owner: Owner) -> Response:
+    """Return a product, or the range of it that was asked for."""
+    with here.sessions() as session:
+        find_job(session, owner, job_id)
+        product = session.get(ProductRecord, (job_id, name))
+        if product is None:
+            raise ProductUnknown(
+                f"job {job_id} has no product {name!r}; {href(request, f'/masks/{job_id}')} lists them"
+            )
+    return stored_file(
+        request, here.store, f"masks/{job_id}/{name}", media_type=product.media_type, etag=f'"{product.sha256}"'
+    )

@@ -1,0 +1,66 @@
+"""OGC API - Processes: what can be run, and running it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+
+from models.registry import list_models
+from service.context import Here, Owner
+from service.errors import MediaTypeRefused, ProcessUnknown
+from service.links import href, link
+from service.processes import Execution, check_inputs, description, summary
+from service.statuses import PROCESS, status_info
+from workers.dispatch import send
+from workers.jobs import create_job
+
+router = APIRouter(prefix="/processes", tags=["processes"])
+
+_MAX_BODY_BYTES = 16_000_000
+
+
+@router.get("", summary="Processes")
+def processes(request: Request) -> dict[str, Any]:
+    """Return the list of processes."""
+    links = [link("self", href(request, "/processes")), link("root", href(request, "/"))]
+    return {"processes": [summary(request)], "links": links}
+
+
+@router.get("/{process_id}", summary="Description of a process")
+def process(process_id: str, request: Request, here: Here) -> dict[str, Any]:
+    """Return what a process reads and writes."""
+    _check_process(process_id)
+    return description(request, [card.id for card, _ in list_models(here.settings.model_folders)])
+
+
+def json_body(request: Request) -> None:
+    """Refuse a body that says it is something else than JSON, such as curl's default."""
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise MediaTypeRefused(f"expected Content-Type: application/json; got {media_type[:100] or 'none'!r}")
+
+
+@router.post(
+    "/{process_id}/execution",
+    status_code=201,
+    summary="Start a job",
+    max_body_size=_MAX_BODY_BYTES,
+    dependencies=[Depends(json_body)],
+)
+def execute(process_id: str, body: Execution, request: Request, here: Here, owner: Owner) -> JSONResponse:
+    """Start a job; its state is at the address in Location."""
+    _check_process(process_id)
+    inputs = check_inputs(body.inputs, here.settings.model_folders, here.settings.max_aoi_km2)
+    with here.sessions() as session:
+        job = create_job(session, owner, inputs)
+    send(here.celery, "plan_job", job.id)
+    info = status_info(request, job)
+    headers = {"Location": href(request, f"/jobs/{job.id}"), "Preference-Applied": "respond-async"}
+    return JSONResponse(info, 201, headers=headers)
+
+
+def _check_process(process_id: str) -> None:
+    if process_id != PROCESS:
+        raise ProcessUnknown(f"no process {process_id!r}; there is: {PROCESS}")

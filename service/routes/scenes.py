@@ -1,0 +1,176 @@
+"""Scenes: uploading, looking up, reading their rasters, deleting."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from geo.bands import parse_bands
+from service.catalogue import ITEM, asset_types, scene_item, scene_state
+from service.context import Context, Here, Owner
+from service.errors import AssetUnknown, InputsRefused, SceneInUse, SceneNotReady
+from service.files import stored_file
+from service.links import href
+from service.pages import Limit, Token, page, page_links
+from service.uploads import Upload, read_upload
+from service.waiting import wait_preferred_s, wait_until
+from workers.database import writing
+from workers.dispatch import send
+from workers.jobs import LIVE
+from workers.records import JobRecord, SceneRecord, SceneState
+from workers.scenes import find_scene, receive_scene
+
+router = APIRouter(prefix="/scenes", tags=["scenes"])
+
+_FORM = {
+    "type": "object",
+    "properties": {
+        "image": {"type": "string", "format": "binary", "description": "GeoTIFF, or a zip as Planet delivers it"},
+        "bundle": {"type": "string", "format": "binary", "description": "the same as image"},
+        "udm2": {"type": "string", "format": "binary", "description": "usable data mask (UDM2 or the old UDM)"},
+        "metadata": {"type": "string", "format": "binary", "description": "PlanetScope metadata, XML or JSON"},
+        "bands": {"type": "string", "examples": ["blue=1,green=2,red=3,nir=4"]},
+        "scale": {"type": "number", "description": "reflectance of one digital number", "examples": [0.0001]},
+        "acquired": {"type": "string", "description": "time of acquisition", "examples": ["2020-08-01T14:03:00Z"]},
+    },
+}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"multipart/form-data": {"schema": _FORM}, "image/tiff": _BINARY, "application/zip": _BINARY},
+    }
+}
+
+
+@router.post("", status_code=201, summary="Upload a scene", openapi_extra=_BODY)
+async def upload(request: Request, here: Here, owner: Owner) -> JSONResponse:
+    """Take a scene in: a form, or a raw GeoTIFF or zip with `name`, `bands`, `scale`, `acquired` in the query.
+
+    The answer is 201 with the scene's address, or 200 where the same bytes came before. The scene is read
+    afterwards; with `Prefer: wait=N` the answer waits up to N seconds (at most 60) for that.
+    """
+    scratch = here.settings.scratch
+    scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="upload-", dir=scratch, ignore_cleanup_errors=True) as folder:
+        found = await read_upload(request, Path(folder), here.settings.max_upload_mb * 1_000_000)
+        scene, created = await run_in_threadpool(_receive, here, owner, found)
+    headers = {"Location": href(request, f"/scenes/{scene.id}")}
+    seconds = wait_preferred_s(request)
+    if seconds is not None:
+        await wait_until(lambda: _read(here, owner, scene.id).state != SceneState.RECEIVED, seconds)
+        scene = await run_in_threadpool(_read, here, owner, scene.id)
+        headers["Preference-Applied"] = f"wait={seconds}"
+    return JSONResponse(scene_state(request, scene), 201 if created else 200, headers=headers)
+
+
+@router.get("", summary="Scenes, newest upload first")
+def scenes(request: Request, here: Here, owner: Owner, limit: Limit = 100, token: Token = "") -> dict[str, Any]:
+    """Return a page of scenes in short."""
+    with here.sessions() as session:
+        query = select(SceneRecord).where(SceneRecord.owner == owner)
+        found, following = page(session, query, SceneRecord, limit, token)
+    return {"scenes": [scene_state(request, scene) for scene in found], "links": page_links(request, following)}
+
+
+@router.get("/{scene_id}", summary="A scene", response_class=JSONResponse)
+def scene(scene_id: str, request: Request, here: Here, owner: Owner) -> JSONResponse:
+    """Return the STAC Item of a scene, or its state while it is being read or after it was rejected."""
+    found = _read(here, owner, scene_id)
+    if found.state == SceneState.READY:
+        return JSONResponse(scene_item(request, found), media_type=ITEM)
+    return JSONResponse(scene_state(request, found))
+
+
+@router.head("/{scene_id}/assets/{name}", include_in_schema=False)
+@router.get("/{scene_id}/assets/{name}", summary="A raster of a scene", response_class=Response)
+def asset(scene_id: str, name: str, request: Request, here: Here, owner: Owner) -> Response:
+    """Return a scene's reflectance or clear mask as a COG, or the range of it that was asked for."""
+    found = _read(here, owner, scene_id)
+    if found.state != SceneState.READY:
+        raise SceneNotReady(f"scene {scene_id} is {found.state}; it has no rasters")
+    types = asset_types(found)
+    if name not in types:
+        raise AssetUnknown(f"scene {scene_id} has no asset {name!r}; there are: {', '.join(sorted(types))}")
+    key = f"scenes/{scene_id}/{name}"
+    stat = here.store.stat(key)
+    etag = f'"{found.sha256[:32]}-{stat.size:x}-{int(stat.modified):x}"'
+    return stored_file(request, here.store, key, media_type=types[name], etag=etag)
+
+
+@router.delete("/{scene_id}", status_code=204, summary="Delete a scene")
+def delete(scene_id: str, here: Here, owner: Owner) -> Response:
+    """Remove a scene and its files; refused while it is being read or a job that is under way reads it."""
+    with writing(here.sessions) as session:
+        found = find_scene(session, owner, scene_id)
+        if found.state == SceneState.RECEIVED:
+            raise SceneInUse(f"scene {scene_id} is being read; try again when that is done")
+        user = _user(session, scene_id)
+        if user:
+            raise SceneInUse(f"job {user} reads scene {scene_id}; wait for it or dismiss it first")
+        session.delete(found)
+    for folder in ("scenes", "uploads"):
+        here.store.remove(f"{folder}/{scene_id}/")
+    return Response(status_code=204)
+
+
+def _receive(here: Context, owner: str, found: Upload) -> tuple[SceneRecord, bool]:
+    options = _options(found.texts)
+    with here.sessions() as session:
+        record, created = receive_scene(session, here.store, owner, found.files, options)
+        session.refresh(record)
+    if created:
+        send(here.celery, "ingest_scene", record.id)
+    return record, created
+
+
+def _read(here: Context, owner: str, scene_id: str) -> SceneRecord:
+    with here.sessions() as session:
+        return find_scene(session, owner, scene_id)
+
+
+def _user(session: Session, scene_id: str) -> str:
+    """Return a job under way whose plan names the scene, or ""."""
+    for job in session.scalars(select(JobRecord).where(JobRecord.state.in_(LIVE), JobRecord.plan.is_not(None))):
+        if any(scene_id in date["scene_ids"] for date in (job.plan or {}).get("dates", [])):
+            return job.id
+    return ""
+
+
+def _options(texts: dict[str, str]) -> dict[str, Any]:
+    """Check the texts that came with an upload, and return them as JSON values for the ingest."""
+    options: dict[str, Any] = {}
+    if texts.get("bands"):
+        options["bands"] = parse_bands(texts["bands"])
+    if texts.get("scale"):
+        options["scale"] = _scale(texts["scale"])
+    if texts.get("acquired"):
+        options["acquired"] = _time(texts["acquired"])
+    return options
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError as err:
+        raise InputsRefused(f"expected scale as a number such as 0.0001; got {text[:50]!r}") from err
+    if not 0 < scale <= 1e6:
+        raise InputsRefused(f"expected a scale above zero; got {text[:50]!r}")
+    return scale
+
+
+def _time(text: str) -> str:
+    try:
+        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError) as err:
+        raise InputsRefused(f"expected acquired as 2020-08-01 or 2020-08-01T14:03:00Z; got {text[:50]!r}") from err
+    return aware.isoformat()

@@ -1,0 +1,69 @@
+"""A job's record as the statusInfo of OGC API - Processes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Request
+
+from service.links import href, link
+from service.pages import stamp
+from workers.records import JobRecord, JobState
+
+PROCESS = "segment"
+
+_STATUS = {
+    JobState.ACCEPTED: "accepted",
+    JobState.SEGMENTING: "running",
+    JobState.ASSEMBLING: "running",
+    JobState.SUCCESSFUL: "successful",
+    JobState.FAILED: "failed",
+    JobState.DISMISSED: "dismissed",
+}
+
+
+def progress_pct(job: JobRecord) -> int:
+    """Return how far a job is, 0-100: planning is 1, its blocks reach 95, its products the rest."""
+    if job.state == JobState.SUCCESSFUL:
+        return 100
+    if job.state == JobState.ASSEMBLING:
+        return 95
+    if not job.blocks_total:
+        return 0
+    return 1 + 94 * min(job.blocks_done, job.blocks_total) // job.blocks_total
+
+
+def message_of(job: JobRecord) -> str:
+    """Return a line that says what a job is doing or how it ended."""
+    if job.message:
+        return job.message
+    return {
+        JobState.ACCEPTED: "waiting to be planned",
+        JobState.SEGMENTING: f"{job.blocks_done} of {job.blocks_total} blocks",
+        JobState.ASSEMBLING: "writing the products",
+        JobState.SUCCESSFUL: "done",
+        JobState.FAILED: "failed",
+        JobState.DISMISSED: "dismissed",
+    }[JobState(job.state)]
+
+
+def status_info(request: Request, job: JobRecord) -> dict[str, Any]:
+    """Return the statusInfo of a job."""
+    state = JobState(job.state)
+    here = href(request, f"/jobs/{job.id}")
+    links = [link("self", here), link("monitor", f"{here}/events", "text/event-stream", "progress as it happens")]
+    if state == JobState.SUCCESSFUL:
+        results = "http://www.opengis.net/def/rel/ogc/1.0/results"
+        links.append(link(results, f"{here}/results", title="products by name"))
+        links.append(link("enclosure", href(request, f"/masks/{job.id}"), title="list of files"))
+    times = {"created": job.created, "started": job.started, "finished": job.finished, "updated": job.updated}
+    return {
+        "processID": PROCESS,
+        "type": "process",
+        "jobID": job.id,
+        "status": _STATUS[state],
+        "message": message_of(job),
+        "progress": progress_pct(job),
+        **{name: stamp(time) for name, time in times.items() if time is not None},
+        "links": links,
+    }
