@@ -72,6 +72,6 @@ def scene_from_item(item: Mapping[str, Any], resolve: Callable[[str], str]) -> S
         bands=tuple(properties["chronoseg:bands"]),
         reflectance=resolve(item["assets"]["reflectance"]["href"]),
         clear=resolve(item["assets"]["clear"]["href"]),
-        geobox=GeoBox((rows, cols), Affine(a, b, c, d, e, f), properties["proj:code"]),
+        geobox=GeoBox((rows, cols), Affine(a, b, c, d, e, f), properties.get("proj:code") or properties["proj:wkt2"]),
         footprint=shape(item["geometry"]),
     )
