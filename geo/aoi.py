@@ -13,7 +13,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
-from pyproj import Geod, Transformer
+from pyproj import Transformer
 from rasterio.features import rasterize
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
@@ -22,7 +22,6 @@ from geo.errors import AreaRefused
 from geo.lattice import crs_of
 from geo.rings import read_polygons
 
-_GEOD = Geod(ellps="WGS84")
 _SEGMENT_DEG = 0.01
 _SNAP = 1024.0
 
@@ -62,8 +61,11 @@ def parse_aoi(geojson: Mapping[str, Any]) -> Area:
 
 
 def area_km2(geometry: BaseGeometry) -> float:
-    """Area of a WGS84 geometry on the ellipsoid, in square kilometres."""
-    return sum(abs(_GEOD.geometry_area_perimeter(_oriented(part))[0]) for part in polygons_of(geometry)) / 1e6
+    """Area of a WGS84 geometry on the ellipsoid, in square kilometres; edges are straight in longitude and latitude."""
+    fine = shapely.segmentize(geometry, 100 * _SEGMENT_DEG)
+    equal_area = _from_wgs84("+proj=cea +datum=WGS84")
+    flat = shapely.transform(fine, lambda xy: np.column_stack(equal_area.transform(xy[:, 0], xy[:, 1])))
+    return float(flat.area) / 1e6
 
 
 def check_area(area: Area, max_km2: float) -> None:
@@ -151,8 +153,8 @@ def aoi_mask(aoi: BaseGeometry, geobox: GeoBox) -> NDArray[np.bool_]:
 
 
 @lru_cache(maxsize=32)
-def _from_wgs84(wkt: str) -> Transformer:
-    return Transformer.from_crs("OGC:CRS84", wkt, always_xy=True)
+def _from_wgs84(crs: str) -> Transformer:
+    return Transformer.from_crs("OGC:CRS84", crs, always_xy=True)
 
 
 def _snapped(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -189,7 +191,3 @@ def _within_globe(geometry: BaseGeometry) -> BaseGeometry:
 
 def _turned(geometry: BaseGeometry, turns: int) -> BaseGeometry:
     return shapely.transform(geometry, lambda xy: xy + np.array([360.0 * turns, 0.0]))
-
-
-def _oriented(polygon: Polygon) -> Polygon:
-    return shapely.geometry.polygon.orient(polygon)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
-from typing import Any
+from typing import Any, get_args
 
 import shapely
 from odc.geo.geobox import GeoBox
@@ -51,6 +51,8 @@ class Request:
     def __post_init__(self) -> None:
         if self.start and self.end and self.start > self.end:
             raise JobRefused(f"the period begins on {self.start} and ends before that, on {self.end}: exchange them")
+        if self.date_by not in get_args(DateBy):
+            raise JobRefused(f"expected date_by as one of {', '.join(get_args(DateBy))}; got {self.date_by!r}")
         if not (self.min_area_ha >= 0 and self.simplify_px >= 0):
             raise JobRefused("min_area_ha and simplify_px must be zero or more")
 
