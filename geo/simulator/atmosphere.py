@@ -108,7 +108,7 @@ def _clouds(spec: SeriesSpec, share: float, sun: Sun, rng: np.random.Generator) 
 
 def _finer(field: Floats, rows: int, cols: int) -> Floats:
     for _ in range(2):
-        field = refine(refine(field.T, 2 * field.shape[1] - 2).T, 2 * field.shape[0] - 2)
+        field = refine(field, 2 * field.shape[0] - 2, 2 * field.shape[1] - 2)
     return field[:rows, :cols]
 
 

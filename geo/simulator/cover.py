@@ -8,7 +8,8 @@ import numpy as np
 
 from geo.simulator.clearing import Clearing
 from geo.simulator.fire import Fire
-from geo.simulator.landscape import FIELD, Land
+from geo.simulator.ground import FIELD
+from geo.simulator.landscape import Land
 from geo.simulator.noise import Floats
 from geo.simulator.seasons import PatchState
 from geo.simulator.spec import SeriesSpec

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from geo.simulator.landscape import BARE, FIELD, Land
+from geo.simulator.ground import BARE, FIELD
+from geo.simulator.landscape import Land
 from geo.simulator.noise import Floats, Ints, fractal, refine, smoothstep
 from geo.simulator.spec import FIRE_REGIMES, SeriesSpec
 
@@ -65,7 +66,7 @@ def burn(spec: SeriesSpec, land: Land, days: Ints, rng: np.random.Generator) -> 
     severity = smoothstep(np.float32(rng.normal(0.3, 0.5)) + np.float32(0.8) * noise, -1.5, 1.5)
     completeness = rng.uniform(0.6, 1.05)
     patchy = fractal(rng, spec.shape, 25 / spec.res_m, persistence=0.8)
-    combustion = np.clip(np.float32(completeness) + np.float32(0.12) * (noise + patchy), 0.35, 1).astype(np.float32)
+    combustion = np.clip(np.float32(completeness) + np.float32(0.17) * (noise + patchy), 0.25, 1).astype(np.float32)
     ash = np.float32(rng.uniform(0, 0.5)) * smoothstep(patchy + severity, 0.5, 2.5)
     return Fire(burn_day, severity, combustion, ash, (first, first + span))
 
@@ -93,7 +94,7 @@ def _arrival(spec: SeriesSpec, land: Land, fuel: Floats, rng: np.random.Generato
     slopes = (_pooled(land.south_slope, step, sizes[-1]), _pooled(land.east_slope, step, sizes[-1]))
     time = _shortest(coarse, slopes, rng)
     for rows, cols in reversed(sizes[:-1]):
-        time = refine(refine(time.T, cols).T, rows)
+        time = refine(time, rows, cols)
     frayed = fractal(rng, spec.shape, 12 * step, persistence=0.75)
     arrival: Floats = time * np.exp(np.float32(0.12) * frayed) + np.float32(step * 0.8) * np.abs(frayed)
     return arrival

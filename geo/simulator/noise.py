@@ -38,25 +38,34 @@ def fractal(
     amplitude, variance = 1.0, 1.0
     for level in range(levels - 1, -1, -1):
         rows, cols = sizes[level]
-        field = refine(refine(field.T, cols).T, rows)
+        field = refine(field, rows, cols)
         amplitude *= persistence
         if level >= quiet:
             variance = (variance if level < levels - 1 else _LEVEL_VARIANCE) + amplitude**2 * _LEVEL_VARIANCE
             field += np.float32(amplitude) * rng.standard_normal((rows, cols), dtype=np.float32)
         elif level == levels - 1:
             variance = _LEVEL_VARIANCE
-    field *= np.float32(1 / math.sqrt(variance))
-    return field
+    return np.multiply(field, np.float32(1 / math.sqrt(variance)))
 
 
-def refine(values: Floats, size: int) -> Floats:
-    """Double the number of rows by Chaikin's rule and keep the first `size`; needs size <= 2 * rows - 2."""
-    out = np.empty((2 * len(values) - 2, *values.shape[1:]), np.float32)
-    near, far = values[:-1], values[1:]
-    half = np.float32(0.25) * (far - near)
-    np.add(near, half, out=out[0::2])
-    np.subtract(far, half, out=out[1::2])
-    return out[:size]
+def refine(values: Floats, rows: int, cols: int) -> Floats:
+    """Double the rows and columns by Chaikin's rule and keep the first `rows` x `cols`.
+
+    Args:
+        values: (r, c) with rows <= 2 * r - 2 and cols <= 2 * c - 2.
+        rows: rows that are kept.
+        cols: columns that are kept.
+    """
+    tall = np.empty((2 * values.shape[0] - 2, values.shape[1]), np.float32)
+    quarter = np.float32(0.25) * (values[1:] - values[:-1])
+    np.add(values[:-1], quarter, out=tall[0::2])
+    np.subtract(values[1:], quarter, out=tall[1::2])
+    tall = tall[:rows]
+    wide = np.empty((rows, 2 * values.shape[1] - 2), np.float32)
+    quarter = np.float32(0.25) * (tall[:, 1:] - tall[:, :-1])
+    np.add(tall[:, :-1], quarter, out=wide[:, 0::2])
+    np.subtract(tall[:, 1:], quarter, out=wide[:, 1::2])
+    return wide[:, :cols]
 
 
 def cells(

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from geo.simulator.clearing import Clearing
 from geo.simulator.cover import KILL_SEVERITY, Cover, char, cut, draw_pace, undisturbed
 from geo.simulator.fire import Fire
-from geo.simulator.landscape import BUILT, WATER, Land
+from geo.simulator.ground import BUILT, WATER
+from geo.simulator.landscape import Land
 from geo.simulator.noise import Floats, Ints, fractal
 from geo.simulator.seasons import Calendar
 from geo.simulator.spec import SeriesSpec
@@ -80,7 +81,7 @@ class Ground:
         light = np.exp(grain * fractal(rng, spec.shape, 12 / spec.res_m))
         tone = np.exp(0.1 * rng.standard_normal(land.patches)).astype(np.float32)
         self._crown_light: Floats = light * tone.take(land.patch)
-        self._char_grain: Floats = np.exp(np.float32(0.2) * fractal(rng, spec.shape, 20 / spec.res_m))
+        self._char_grain: Floats = np.exp(np.float32(0.27) * fractal(rng, spec.shape, 20 / spec.res_m))
         self._water_tone: Floats = np.exp(np.float32(0.15) * fractal(rng, spec.shape, 400 / spec.res_m, finest_px=4))
 
     def reflectance(self, day: int, sun: Sun) -> Floats:
