@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+
+import rasterio
+import rasterio.shutil
 
 TILE_PX = 512
 """Edge of a COG's tiles; rasters no larger than this need no overviews."""
@@ -12,6 +17,13 @@ CACHE_BYTES = 64 * 2**20
 """GDAL's block cache while it writes, so that memory does not grow with the raster; rasterio takes bytes here."""
 
 Resampling = Literal["nearest", "mode", "average"]
+
+
+@contextmanager
+def cache_limit() -> Iterator[None]:
+    """Hold GDAL's block cache of this process to `CACHE_BYTES` for a while."""
+    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, GDAL_PAM_ENABLED=True):
+        yield
 
 
 def write_cog(source: str | Path, dst: Path, *, overviews: Resampling, predictor: bool = False) -> None:
@@ -27,10 +39,7 @@ def write_cog(source: str | Path, dst: Path, *, overviews: Resampling, predictor
         overviews: how smaller versions are made: "mode" for classes and dates, "average" for quantities.
         predictor: difference neighbouring values before compression; pays off where values vary smoothly.
     """
-    import rasterio
-    import rasterio.shutil
-
-    with rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES, GDAL_PAM_ENABLED=True):
+    with cache_limit():
         rasterio.shutil.copy(
             str(source),
             str(dst),

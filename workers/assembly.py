@@ -1,0 +1,158 @@
+"""Assembly: the blocks of a job become its products, streamed by GDAL; bytes depend on the plan alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+
+from geo.areas import measure_areas, write_areas
+from geo.cog import cache_limit, write_cog
+from geo.legend import LegendClass
+from geo.mosaic import Layer, mosaic_vrt
+from geo.polygons import Regions, Sources, find_regions
+from geo.styles import style_classes, style_confidence, style_dates, style_polygons
+from geo.vectors import write_geojson, write_geopackage
+from models.card import MASK_NODATA, Card
+from workers.block_pipeline import SUMMARY_BANDS
+from workers.plan import Plan
+from workers.product import Product, product_of
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A product that is still to be written."""
+
+    path: Path
+    title: str
+    write: Callable[[Path], None]
+
+
+def assemble(
+    plan: Plan, card: Card, block_folder: Callable[[int], Path], out_dir: Path, progress: Callable[[str], None]
+) -> list[Product]:
+    """Build every product of a job from its blocks' files.
+
+    Products: mask_<label>.tif per date (and .tif.aux.xml beside it, where GDAL keeps the names of classes),
+    change_date.tif, confidence.tif, polygons.geojson, polygons.gpkg, each with a .qml style, and areas.csv.
+
+    Args:
+        plan: of the job.
+        card: of the plan's model; gives the legend.
+        block_folder: local folder of a block's masks.tif, observed.tif and summary.tif, by the block's index.
+        out_dir: folder for the products; made if missing.
+        progress: called with a product's name before it is built; what it raises ends the work.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    products = []
+    with cache_limit():
+        for step in _Products(plan, card, block_folder, out_dir).steps():
+            progress(step.path.name)
+            step.write(step.path)
+            products.append(product_of(step.path, step.title))
+            names = step.path.with_name(f"{step.path.name}.aux.xml")
+            if names.exists():
+                products.append(product_of(names, f"{step.title} (names of the classes, for GDAL)"))
+    return products
+
+
+@dataclass(frozen=True)
+class _Products:
+    """What the products of one job are made of."""
+
+    plan: Plan
+    card: Card
+    block_folder: Callable[[int], Path]
+    out_dir: Path
+
+    def steps(self) -> Iterator[_Step]:
+        """Yield the products in the order in which they are built."""
+        yield from self._masks()
+        yield from self._change_date()
+        yield from self._confidence()
+        yield from self._polygons()
+        yield _Step(self.out_dir / "areas.csv", f"{self.card.title}: hectares per class and date", self._write_areas)
+
+    @property
+    def _classes(self) -> tuple[LegendClass, ...]:
+        return tuple(LegendClass(c.id, c.name, c.color) for c in self.card.classes)
+
+    def _masks(self) -> Iterator[_Step]:
+        for number, date in enumerate(self.plan.dates, start=1):
+            day = date.date.isoformat()
+            title = f"{self.card.title}: classes on {day}"
+            tags = {"date": day, "label": date.label, "model": self.plan.model_id, "title": title}
+            source = self._mask(number, f"class on {day}", tags)
+            yield self._raster(f"mask_{date.label}.tif", title, partial(write_cog, source, overviews="mode"))
+            yield self._style(f"mask_{date.label}.qml", title, partial(style_classes, self._classes))
+
+    def _change_date(self) -> Iterator[_Step]:
+        title = f"{self.card.title}: date of {self.card.change.name}, in days since 1970-01-01"
+        source = self._summary("change_date", "uint16", nodata=0, title=title)
+        yield self._raster("change_date.tif", title, partial(write_cog, source, overviews="mode"))
+        yield self._style("change_date.qml", title, partial(style_dates, [d.date for d in self.plan.dates]))
+
+    def _confidence(self) -> Iterator[_Step]:
+        title = f"{self.card.title}: confidence of the last date's class, 0 to 100"
+        source = self._summary("confidence", "uint8", nodata=255, source_nodata=-1, title=title)
+        yield self._raster("confidence.tif", title, partial(write_cog, source, overviews="average", predictor=True))
+        yield self._style("confidence.qml", title, style_confidence)
+
+    def _polygons(self) -> Iterator[_Step]:
+        title = f"{self.card.title}: regions of one class and date of change"
+        regions, grid, days = cache(self._find_regions), self.plan.geobox, [d.date for d in self.plan.dates]
+        yield _Step(
+            self.out_dir / "polygons.geojson",
+            f"{title}, WGS84",
+            lambda dst: write_geojson(regions(), grid, days, self._classes, dst),
+        )
+        yield _Step(
+            self.out_dir / "polygons.gpkg",
+            f"{title}, in the grid's projection",
+            lambda dst: write_geopackage(regions(), grid, days, self._classes, dst),
+        )
+        yield self._style("polygons.qml", title, partial(style_polygons, self._classes, self.card.change.before))
+
+    def _raster(self, name: str, title: str, write: Callable[[Path], None]) -> _Step:
+        return _Step(self.out_dir / name, title, write)
+
+    def _style(self, name: str, title: str, write: Callable[[Path], None]) -> _Step:
+        return _Step(self.out_dir / name, f"{title} (style for QGIS)", write)
+
+    def _mask(self, number: int, description: str, tags: dict[str, str]) -> str:
+        layer = Layer(number, "uint8", "uint8", MASK_NODATA, description=description, classes=self._classes, tags=tags)
+        return mosaic_vrt(
+            self.plan.geobox, self.plan.blocks, lambda index: self.block_folder(index) / "masks.tif", layer
+        )
+
+    def _summary(self, name: str, dtype: str, nodata: int, source_nodata: int | None = None, title: str = "") -> str:
+        tags = {"model": self.plan.model_id, "title": title} if title else {}
+        band = SUMMARY_BANDS.index(name) + 1
+        layer = Layer(band, "int32", dtype, nodata, source_nodata, description=name, tags=tags)
+        return mosaic_vrt(
+            self.plan.geobox, self.plan.blocks, lambda index: self.block_folder(index) / "summary.tif", layer
+        )
+
+    def _find_regions(self) -> Regions:
+        sources = Sources(
+            **{name: self._summary(name, "int32", nodata=0) for name in SUMMARY_BANDS},
+            mask=self._mask(len(self.plan.dates), "", {}),
+        )
+        return find_regions(
+            self.plan.geobox,
+            sources,
+            self.out_dir,
+            min_area_ha=self.plan.min_area_ha,
+            simplify_px=self.plan.simplify_px,
+        )
+
+    def _write_areas(self, dst: Path) -> None:
+        table = measure_areas(
+            self.plan.geobox,
+            self.plan.blocks,
+            lambda index: (self.block_folder(index) / "masks.tif", self.block_folder(index) / "observed.tif"),
+            dates=len(self.plan.dates),
+            classes=len(self.card.classes),
+        )
+        write_areas(table, [(d.label, d.date) for d in self.plan.dates], self._classes, dst)
