@@ -21,6 +21,10 @@ class NotStored(WorkerError):
     """The store holds nothing under that key."""
 
 
+class KeyRefused(NotStored):
+    """What was given is no key of the store: it must be relative, without `..` and without hidden parts."""
+
+
 class StoreUnavailable(WorkerError):
     """The store cannot be reached at the moment; trying again is right."""
 
@@ -31,3 +35,11 @@ class LeaseLost(WorkerError):
 
 class Dismissed(WorkerError):
     """The job was dismissed while its work was under way."""
+
+
+class Stopped(WorkerError):
+    """This worker was told to stop; its work is given back and goes on elsewhere."""
+
+
+class ReadingDied(WorkerError):
+    """The process that read an upload was killed or crashed."""

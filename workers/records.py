@@ -6,8 +6,22 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from typing_extensions import override
 
 
 def now() -> datetime:
@@ -15,15 +29,39 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware time, UTC; SQLite, which knows no time zones, gives it back aware too."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive times; store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"expected a time with a zone, got {value.isoformat()}")
+        return value.astimezone(UTC)
+
+    @override
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
 class Record(DeclarativeBase):
     """Base of every table."""
 
 
 class SceneState(StrEnum):
-    """Life of a scene: received -> ready, or received -> rejected."""
+    """Life of an upload: received -> ready or rejected; or split, where it held several scenes."""
 
     RECEIVED = "received"
     READY = "ready"
+    SPLIT = "split"
     REJECTED = "rejected"
 
 
@@ -49,7 +87,7 @@ class Leased:
     """Columns of a piece of work that one worker at a time holds under a lease.
 
     `lease_token` is empty where nobody holds it; `lease_until` and `sent_at` are epoch seconds;
-    `attempts` counts the leases that were taken.
+    `attempts` counts the leases that were taken and not given back in good order. The clock is the database's.
     """
 
     lease_token: Mapped[str] = mapped_column(String(32), default="")
@@ -59,7 +97,12 @@ class Leased:
 
 
 class SceneRecord(Leased, Record):
-    """An upload and what became of it. `item` is the STAC Item once the scene is ready."""
+    """An upload and what became of it.
+
+    `upload` holds {"files": {role: key in the store}, "options": {...}}; `item` is the STAC Item once the
+    scene is ready; `parts` are the ids of the scenes that a split upload held; `cleaned` tells that the
+    files of its upload are gone.
+    """
 
     __tablename__ = "scenes"
 
@@ -70,15 +113,20 @@ class SceneRecord(Leased, Record):
     upload: Mapped[dict[str, Any]] = mapped_column(JSON)
     reason: Mapped[str] = mapped_column(Text, default="")
     item: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True)
-    acquired: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), nullable=True, index=True)
-    created: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
-    updated: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now, onupdate=now)
+    acquired: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True, index=True)
+    parts: Mapped[list[str]] = mapped_column(JSON, default=list)
+    cleaned: Mapped[bool] = mapped_column(Boolean, default=False)
+    created: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    updated: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 
     __table_args__ = (Index("scenes_owner_sha256", "owner", "sha256", unique=True),)
 
 
 class JobRecord(Leased, Record):
-    """A job: inputs as asked for, the plan once made (`workers.plan.Plan` as JSON), progress, outcome."""
+    """A job: inputs as asked for, the plan once made (`workers.plan.Plan` as JSON), progress, outcome.
+
+    `cleaned` tells that the files which only its work needed are gone from the store.
+    """
 
     __tablename__ = "jobs"
 
@@ -90,10 +138,11 @@ class JobRecord(Leased, Record):
     blocks_total: Mapped[int] = mapped_column(Integer, default=0)
     blocks_done: Mapped[int] = mapped_column(Integer, default=0)
     message: Mapped[str] = mapped_column(Text, default="")
-    created: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now)
-    started: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), nullable=True)
-    finished: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), nullable=True)
-    updated: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=now, onupdate=now)
+    cleaned: Mapped[bool] = mapped_column(Boolean, default=False)
+    created: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    started: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    finished: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    updated: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 
 
 class BlockRecord(Leased, Record):

@@ -13,26 +13,32 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CHRONOSEG_", frozen=True, extra="ignore")
 
-    data_dir: Path = Field(Path("chronoseg-data"), description="Folder of the embedded default: database, store.")
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in data_dir.")
-    broker_url: str = Field("redis://127.0.0.1:6379/0", description="Redis that carries the messages.")
-    store_url: str = Field("", description="s3://bucket/prefix, or a folder; empty: data_dir/store.")
-    s3_endpoint_url: str = Field("", description="S3 service other than AWS, such as http://127.0.0.1:9000.")
-    scratch_dir: Path | None = Field(
-        None, description="Fast local folder for work in progress; empty: data_dir/scratch."
+    data_dir: Path = Field(
+        default=Path("chronoseg-data"), description="Folder of the embedded default: database, store."
     )
-    models_dir: Path | None = Field(None, description="Folder of the user's own checkpoints.")
-    device: str = Field("auto", description="auto, cpu or cuda.")
-    threads: int = Field(0, ge=0, description="CPU threads of a network; 0: all cores.")
-    block_px: int = Field(1024, ge=64, description="Edge of a block's core in pixels.")
-    lease_s: float = Field(30.0, gt=0, description="How long a worker holds work without a sign of life.")
-    sweep_s: float = Field(5.0, gt=0, description="How often workers look for abandoned work.")
-    max_attempts: int = Field(10, ge=1, description="Times that a piece of work may be abandoned before it fails.")
-    ingest_timeout_s: int = Field(600, ge=1, description="Longest time that reading one upload may take.")
-    ingest_memory_mb: int = Field(4096, ge=512, description="Most address space that reading one upload may take.")
-    max_upload_mb: int = Field(20_000, ge=1, description="Largest upload.")
-    max_scene_px: int = Field(2_500_000_000, ge=1, description="Largest scene, in pixels.")
-    max_aoi_km2: float = Field(100_000.0, gt=0, description="Largest area of interest.")
+    database_url: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in data_dir.")
+    broker_url: str = Field(default="redis://127.0.0.1:6379/0", description="Redis that carries the messages.")
+    store_url: str = Field(default="", description="s3://bucket/prefix, or a folder; empty: data_dir/store.")
+    s3_endpoint_url: str = Field(default="", description="S3 service other than AWS, such as http://127.0.0.1:9000.")
+    scratch_dir: Path | None = Field(
+        default=None, description="Fast local folder for work in progress; empty: data_dir/scratch."
+    )
+    models_dir: Path | None = Field(default=None, description="Folder of the user's own checkpoints.")
+    device: str = Field(default="auto", description="auto, cpu or cuda.")
+    threads: int = Field(default=0, ge=0, description="CPU threads of a network; 0: all cores.")
+    block_px: int = Field(default=1024, ge=64, description="Edge of a block's core in pixels.")
+    lease_s: float = Field(default=30.0, gt=0, description="How long a worker holds work without a sign of life.")
+    sweep_s: float = Field(default=5.0, gt=0, description="How often workers look for abandoned work.")
+    max_attempts: int = Field(
+        default=10, ge=1, description="Times that a piece of work may be abandoned before it fails."
+    )
+    ingest_timeout_s: int = Field(default=600, ge=1, description="Longest time that reading one upload may take.")
+    ingest_memory_mb: int = Field(
+        default=4096, ge=512, description="Most address space that reading one upload may take."
+    )
+    max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
+    max_scene_px: int = Field(default=2_500_000_000, ge=1, description="Largest scene, in pixels.")
+    max_aoi_km2: float = Field(default=100_000.0, gt=0, description="Largest area of interest.")
 
     @property
     def database(self) -> str:

@@ -1,0 +1,99 @@
+"""The database: SQLite by default, Postgres by URL; its sessions, its clock, its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Float, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_MIGRATION_LOCK = 0x6368726F6E6F  # "chrono": one process at a time changes the schema
+_BUSY_MS = 30_000
+
+Sessions = sessionmaker[Session]
+
+
+def open_database(url: str) -> Sessions:
+    """Return a maker of sessions; nothing is connected yet. Open it anew in a forked process."""
+    return sessionmaker(_engine(url), expire_on_commit=False)
+
+
+@contextmanager
+def writing(sessions: Sessions) -> Iterator[Session]:
+    """Open a session for a transaction that reads before it writes; commits at the end.
+
+    SQLite takes the write lock at once: a transaction that begins by reading could not take it later
+    when another one has written meanwhile.
+    """
+    with sessions() as session:
+        session.connection(execution_options={"begin": "IMMEDIATE"})
+        yield session
+        session.commit()
+
+
+def migrate(url: str) -> None:
+    """Bring the schema up to date; safe when several processes start at once."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    engine = _engine(url)
+    try:
+        with engine.connect().execution_options(begin="IMMEDIATE") as connection, connection.begin():
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+class epoch(FunctionElement[float]):  # noqa: N801 - reads as a function of SQL
+    """The database's clock, as epoch seconds: one clock for workers on many machines."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(epoch, "sqlite")
+def _epoch_sqlite(_element: epoch, _compiler: SQLCompiler, **_: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(epoch, "postgresql")
+def _epoch_postgresql(_element: epoch, _compiler: SQLCompiler, **_: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+    if parsed.get_backend_name() != "sqlite":
+        raise ValueError(f"expected a database URL sqlite:///FILE or postgresql://..., got {parsed.drivername}://...")
+    if not parsed.database or parsed.database == ":memory:":
+        raise ValueError("expected sqlite:///FILE: several processes share the database")
+    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # BEGIN is ours, see `_begin_sqlite`
+    for pragma in (f"busy_timeout={_BUSY_MS}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")

@@ -1,0 +1,109 @@
+"""The work `ingest_scene`: from an upload to a scene in the store and its STAC Item in the database."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workers.attempts import Attempt, attempt
+from workers.cleaning import clean_scene
+from workers.database import writing
+from workers.dispatch import send
+from workers.kinds import INGEST
+from workers.leases import finish
+from workers.reading import read_upload
+from workers.records import SceneRecord, SceneState
+from workers.scenes import SCENE_FILES, receive_scene
+from workers.workplace import Workplace
+
+if TYPE_CHECKING:
+    from geo.bundle import Bundle
+    from geo.ingest import IngestOptions
+
+
+def ingest_scene(place: Workplace, scene_id: str) -> None:
+    """Turn an upload into a scene; a zip of several scenes into uploads of their own."""
+    attempt(place, INGEST, (scene_id,), _ingest)
+    clean_scene(place.sessions, place.store, scene_id)
+
+
+def _ingest(current: Attempt) -> None:
+    place, settings = current.place, current.place.settings
+    scene_id = str(current.lease.key[0])
+    with place.sessions() as session:
+        scene = session.get_one(SceneRecord, scene_id)
+        upload, owner = scene.upload, scene.owner
+    files = {role: _fetch(current, role, key) for role, key in upload["files"].items()}
+    out = current.folder / "read"
+    out.mkdir()
+    parts = read_upload(
+        files["image"],
+        out,
+        _options(scene_id, files, upload["options"], settings.max_scene_px),
+        timeout_s=settings.ingest_timeout_s,
+        memory_mb=settings.ingest_memory_mb,
+        check=current.check,
+    )
+    if parts:
+        _split(current, owner, parts, upload["options"])
+    else:
+        _store(current, scene_id, out / "scene")
+
+
+def _fetch(current: Attempt, role: str, key: str) -> Path:
+    """Bring a file of the upload to scratch under its own name, which may tell date and satellite."""
+    current.check()
+    folder = current.folder / role
+    folder.mkdir()
+    path = folder / key.rpartition("/")[2]
+    current.place.store.get(key, path)
+    return path
+
+
+def _options(scene_id: str, files: dict[str, Path], options: dict[str, Any], max_px: int) -> IngestOptions:
+    from geo.ingest import IngestOptions
+
+    acquired = options.get("acquired")
+    return IngestOptions(
+        scene_id=scene_id,
+        udm2=files.get("udm2"),
+        metadata=files.get("metadata"),
+        acquired=datetime.fromisoformat(acquired) if acquired else None,
+        bands=options.get("bands"),
+        scale=options.get("scale"),
+        max_px=max_px,
+    )
+
+
+def _store(current: Attempt, scene_id: str, out: Path) -> None:
+    """Put the scene's files, then say so in the database: the Item's hrefs are keys of the store."""
+    item = json.loads((out / "item.json").read_text())
+    for asset in item["assets"].values():
+        asset["href"] = f"scenes/{scene_id}/{asset['href']}"
+    (out / "item.json").write_text(json.dumps(item))
+    for name in SCENE_FILES:
+        current.check()
+        current.place.store.put(out / name, f"scenes/{scene_id}/{name}")
+    acquired = datetime.fromisoformat(item["properties"]["datetime"].replace("Z", "+00:00"))
+    with writing(current.place.sessions) as session:
+        finish(session, current.lease, state=SceneState.READY, item=item, acquired=acquired)
+
+
+def _split(current: Attempt, owner: str, parts: tuple[Bundle, ...], options: dict[str, Any]) -> None:
+    """Take each scene of a zip in as an upload of its own; doing it twice takes nothing in twice."""
+    place, ids = current.place, []
+    for part in parts:
+        current.check()
+        metadata = part.metadata_json or part.metadata_xml
+        files = {"image": part.image, "udm2": part.udm2, "metadata": metadata}
+        with place.sessions() as session:
+            scene, created = receive_scene(
+                session, place.store, owner, {role: path for role, path in files.items() if path is not None}, options
+            )
+        ids.append(scene.id)
+        if created:
+            send(place.celery, INGEST.name, scene.id)
+    with writing(place.sessions) as session:
+        finish(session, current.lease, state=SceneState.SPLIT, parts=ids)

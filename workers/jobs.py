@@ -1,0 +1,136 @@
+"""Jobs: taking them in, telling how far they are, ending them. Everything an owner asks for is that owner's alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy.orm import Session
+
+from workers.database import epoch
+from workers.errors import JobRefused, JobUnknown
+from workers.records import JobRecord, JobState, ProductRecord, now
+
+FINAL = (JobState.SUCCESSFUL, JobState.FAILED, JobState.DISMISSED)
+LIVE = (JobState.ACCEPTED, JobState.SEGMENTING, JobState.ASSEMBLING)
+
+_KINDS = {
+    "model": (str, "a string"),
+    "aoi": (dict, "a GeoJSON object"),
+    "start": (str, "a date"),
+    "end": (str, "a date"),
+}
+
+
+def create_job(session: Session, owner: str, inputs: dict[str, Any]) -> JobRecord:
+    """Store a job and commit; the caller then sends its `plan_job` message.
+
+    Args:
+        session: a session without a transaction under way.
+        owner: whose job it is.
+        inputs: JSON values: model; and, where wanted, aoi (GeoJSON), start and end (YYYY-MM-DD), scenes (ids),
+            date_by, min_area_ha, simplify_px.
+
+    Raises:
+        JobRefused: an input is missing or of the wrong kind.
+    """
+    for name, (kind, expected) in _KINDS.items():
+        value = inputs.get(name)
+        if not isinstance(value, kind) and not (value is None and name != "model"):
+            raise JobRefused(f"a job needs {name!r} as {expected}; got {type(value).__name__}")
+    job = JobRecord(id=str(uuid4()), owner=owner, inputs=inputs, sent_at=epoch())
+    session.add(job)
+    session.commit()
+    return job
+
+
+def find_job(session: Session, owner: str, job_id: str) -> JobRecord:
+    """Return an owner's job.
+
+    Raises:
+        JobUnknown: the owner has no job of that id.
+    """
+    job = session.get(JobRecord, job_id)
+    if job is None or job.owner != owner:
+        raise JobUnknown(f"no job {job_id!r}")
+    return job
+
+
+def list_jobs(
+    session: Session, owner: str, *, states: Sequence[str] = (), limit: int = 50, offset: int = 0
+) -> tuple[list[JobRecord], int]:
+    """Return one page of an owner's jobs, the newest first, and how many there are in all."""
+    wanted = [JobRecord.owner == owner]
+    if states:
+        wanted.append(JobRecord.state.in_(states))
+    total = session.scalar(select(func.count()).select_from(JobRecord).where(*wanted)) or 0
+    page = select(JobRecord).where(*wanted).order_by(JobRecord.created.desc(), JobRecord.id)
+    return list(session.scalars(page.limit(limit).offset(offset))), total
+
+
+def job_products(session: Session, job_id: str) -> list[ProductRecord]:
+    """Return a job's products by name; there are none before it is successful."""
+    return list(
+        session.scalars(select(ProductRecord).where(ProductRecord.job_id == job_id).order_by(ProductRecord.name))
+    )
+
+
+def job_progress(session: Session, owner: str, job_id: str) -> Progress:
+    """Tell how far an owner's job is.
+
+    Raises:
+        JobUnknown: the owner has no job of that id.
+    """
+    session.expire_all()
+    job = find_job(session, owner, job_id)
+    if job.state == JobState.SUCCESSFUL:
+        percent = 100
+    else:
+        percent = int(95 * job.blocks_done / job.blocks_total) if job.blocks_total else 0
+    return Progress(job.state, percent, job.blocks_done, job.blocks_total, job.message)
+
+
+def dismiss_job(session: Session, owner: str, job_id: str) -> JobRecord:
+    """End a job that is under way, and commit; its work stops within one date, then its files are removed.
+
+    A job that is over stays as it is.
+
+    Raises:
+        JobUnknown: the owner has no job of that id.
+    """
+    find_job(session, owner, job_id)
+    session.rollback()
+    end_job(session, job_id, JobState.DISMISSED, "dismissed")
+    session.commit()
+    session.expire_all()
+    return find_job(session, owner, job_id)
+
+
+def end_job(session: Session, job_id: str, state: JobState, message: str) -> bool:
+    """Bring a job that is under way to an end, within the caller's transaction; False if it was over before."""
+    result = session.execute(
+        update(JobRecord)
+        .where(JobRecord.id == job_id, JobRecord.state.in_(LIVE))
+        .values(state=state, message=message, finished=now())
+        .execution_options(synchronize_session=False)
+    )
+    return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def job_state(session: Session, job_id: str) -> str | None:
+    """Return the state of a job as the database has it now; None if it has no such job."""
+    return session.scalar(select(JobRecord.state).where(JobRecord.id == job_id))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is: state, percent (0-100, never falling), blocks, and a message for its owner."""
+
+    state: str
+    percent: int
+    blocks_done: int
+    blocks_total: int
+    message: str
