@@ -36,7 +36,8 @@ def write_cog(source: str | Path, dst: Path, *, overviews: Resampling, predictor
         source: path of a raster, or the text of a VRT (`geo.mosaic.mosaic_vrt`); its type, nodata, colours,
             descriptions and metadata are kept.
         dst: file to write.
-        overviews: how smaller versions are made: "mode" for classes and dates, "average" for quantities.
+        overviews: how smaller versions are made: "mode" for classes, "average" for quantities, "nearest" where nodata
+            means something and must keep its share; both others overlook it.
         predictor: difference neighbouring values before compression; pays off where values vary smoothly.
     """
     with cache_limit():

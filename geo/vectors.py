@@ -77,6 +77,7 @@ def write_geopackage(
             layer="polygons",
             geometry_type="Polygon",
             crs=crs_of(geobox).to_wkt(),
+            dataset_options={"VERSION": "1.2"},  # what QGIS 3.22's GDAL knows wholly
         )
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})

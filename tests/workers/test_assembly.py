@@ -55,14 +55,14 @@ NAMES = [
 ]
 
 
-def plan_blocks(whole: Whole, folder: Path, block_px: int = 96, **options: float) -> Plan:
+def plan_blocks(whole: Whole, folder: Path, block_px: int = 96, grid: GeoBox = GRID, **options: float) -> Plan:
     return Plan(
         model_id="burned-area@1",
         model_hash="0" * 64,
-        geobox=GRID,
+        geobox=grid,
         aoi=shapely.box(-122, 36, -121, 38),
         dates=tuple(PlannedDate(label, day, ("a",)) for label, day in zip(LABELS, DAYS, strict=True)),
-        blocks=write_blocks(whole, GRID, block_px, folder),
+        blocks=write_blocks(whole, grid, block_px, folder),
         block_px=block_px,
         halo_px=56,
         **options,
