@@ -98,7 +98,7 @@ def _clouds(spec: SeriesSpec, share: float, sun: Sun, rng: np.random.Generator) 
     shadow = field[max(0, -down) :, max(0, -right) :][: coarse[0], : coarse[1]]
     threshold = float(np.quantile(cloud, 1 - share))
     softness = rng.uniform(0.15, 0.6)
-    ragged = np.float32(0.05) * fractal(rng, spec.shape, 4)
+    ragged = np.float32(0.035) * fractal(rng, spec.shape, 4)
     # the threshold is where the opacity reaches CLOUDY, about a quarter of the way up
     low, high = threshold - 0.24 * softness, threshold + 0.76 * softness
     opacity = smoothstep(_finer(cloud, rows, cols) + ragged, low, high) * np.float32(rng.uniform(0.75, 1))

@@ -124,7 +124,7 @@ def make_land(spec: SeriesSpec, rng: np.random.Generator) -> Land:
 
 def _terrain(spec: SeriesSpec, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
     """Slopes towards the south and the east, and the wetness of the ground: low land is wetter."""
-    res, relief = spec.res_m, spec.terrain_relief_m
+    res, relief = spec.res_m, spec.terrain_relief_m * rng.uniform() ** 2
     height = fractal(rng, spec.shape, 1500 / res, persistence=0.45, finest_px=4) * np.float32(relief)
     south, east = (gradient.astype(np.float32) for gradient in np.gradient(height, np.float32(res)))
     valley = smoothstep(fractal(rng, spec.shape, 600 / res, persistence=0.5, finest_px=2), -2, 2) * 4 - 2

@@ -19,6 +19,8 @@ THEMES = ("burned-area", "tree-cover")
 BIOMES = ("rainforest", "woodland", "savanna", "mediterranean", "steppe", "farmland")
 FIRE_REGIMES = ("slow", "fast-grass")
 SATELLITES = ("0e26", "0f28", "1009", "100a", "1014", "103c", "104b", "1105", "2212", "2259", "227b", "2426")
+UNSEEN_SATELLITES = ("2455", "2498", "24a6", "24c1")
+"""Not among those that a series draws by itself: for tests on a satellite that was never trained on."""
 
 
 class SpecRefused(GeoError):
@@ -57,7 +59,7 @@ class SeriesSpec:
         noise_reflectance: standard deviation of the sensor's noise at reflectance 0.1.
         jitter_px: largest misregistration per axis.
         psf_px: standard deviation of the point spread function.
-        terrain_relief_m: height of the hills over 1 km.
+        terrain_relief_m: standard deviation of the height in the steepest land; each land draws its own below it.
         season_strength: 0 = no phenology, 1 = as drawn from the biome.
         farming_strength: 0 = fields never change by harvest or plough, 1 = as usual.
         udm2_error: 0 = the UDM2 is the truth, 1 = misses and false alarms as in real ones.
@@ -79,20 +81,20 @@ class SeriesSpec:
     fire_chance: float | None = None
     clearing_share: tuple[float, float] = (0.08, 0.5)
     clearing_chance: float | None = None
-    char_fade_days: tuple[float, float] = (25.0, 200.0)
+    char_fade_days: tuple[float, float] = (40.0, 240.0)
     regrowth_days: tuple[float, float] = (60.0, 400.0)
     cloud_fraction: float = 0.3
     cloud_spread: float = 1.0
     haze_reflectance: float = 0.03
     haze_bias_reflectance: float = 0.0
-    smoke_reflectance: float = 0.08
+    smoke_reflectance: float = 0.12
     gain_spread: float = 0.03
     offset_spread_reflectance: float = 0.003
     date_gain_spread: float = 0.03
     noise_reflectance: float = 0.003
     jitter_px: float = 0.4
     psf_px: float = 0.55
-    terrain_relief_m: float = 60.0
+    terrain_relief_m: float = 250.0
     season_strength: float = 1.0
     farming_strength: float = 1.0
     udm2_error: float = 1.0

@@ -12,6 +12,7 @@ from rasterio.merge import merge
 from rasterio.warp import transform_bounds
 from shapely.geometry import Polygon, box, shape
 
+from geo.ingest import IngestOptions, ingest
 from geo.simulator.bundles import aoi_of, write_bundles, write_truth
 from geo.simulator.series import Series, simulate, truth
 from geo.simulator.spec import SeriesSpec, SpecRefused
@@ -129,3 +130,15 @@ def test_strips_cover_the_landscape(rows: int, cols: int, count: int) -> None:
 def test_strips_that_leave_gaps_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SpecRefused):
         cut_strips((37, 53), **{"count": 2, "overlap_px": None, "edge_px": None, **wrong}, seed=0)
+
+
+@pytest.mark.parametrize("product", ["sr", "radiance"])
+def test_ingest_reads_what_was_written(series: Series, tmp_path: Path, product: Any) -> None:
+    first = write_bundles(series, tmp_path / "bundles", scenes_per_date=1, product=product)[0]
+    scene = ingest(first.image, tmp_path / "scene", IngestOptions("s1"))
+    assert scene.bands == ("blue", "green", "red", "nir")
+    assert scene.satellite == series.satellites[0]
+    assert abs((scene.acquired - first.acquired).total_seconds()) < 1
+    with rasterio.open(scene.reflectance) as reflectance, rasterio.open(scene.clear) as clear:
+        np.testing.assert_allclose(reflectance.read() * 1e-4, series.reflectance[0], atol=1.1e-4)
+        np.testing.assert_array_equal(clear.read(1) == 1, series.clear[0])
