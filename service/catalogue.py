@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Request
 
+from service.errors import AssetUnknown
 from service.links import href, link
 from service.pages import stamp
 from workers.records import SceneRecord, SceneState
@@ -19,6 +20,8 @@ def scene_state(request: Request, scene: SceneRecord) -> dict[str, Any]:
     body: dict[str, Any] = {"id": scene.id, "state": scene.state, "created": stamp(scene.created)}
     if scene.state == SceneState.REJECTED:
         body["reason"] = scene.reason
+    if scene.state == SceneState.SPLIT:
+        body["parts"] = [href(request, f"/scenes/{part}") for part in scene.parts or []]
     if scene.acquired is not None:
         body["acquired"] = stamp(scene.acquired)
     return {**body, "links": [link("self", here, ITEM if scene.state == SceneState.READY else "application/json")]}
@@ -29,13 +32,25 @@ def scene_item(request: Request, scene: SceneRecord) -> dict[str, Any]:
     item = dict(scene.item or {})
     here = href(request, f"/scenes/{scene.id}")
     item["assets"] = {
-        name: {**asset, "href": f"{here}/assets/{asset['href']}"} for name, asset in item.get("assets", {}).items()
+        name: {**asset, "href": f"{here}/assets/{file_name(asset)}"} for name, asset in item.get("assets", {}).items()
     }
     item["links"] = [link("self", here, ITEM), link("root", href(request, "/"))]
     return item
 
 
-def asset_types(scene: SceneRecord) -> dict[str, str]:
-    """Return the media type of each of a ready scene's files, by file name."""
-    assets = (scene.item or {}).get("assets", {})
-    return {asset["href"]: asset.get("type", "application/octet-stream") for asset in assets.values()}
+def asset_of(scene: SceneRecord, name: str) -> dict[str, Any]:
+    """Return the asset of a ready scene whose file has that name; its href is a key of the store.
+
+    Raises:
+        AssetUnknown: there is none.
+    """
+    assets = {file_name(asset): asset for asset in (scene.item or {}).get("assets", {}).values()}
+    if name not in assets:
+        raise AssetUnknown(f"scene {scene.id} has no asset {name!r}; there are: {', '.join(sorted(assets))}")
+    found: dict[str, Any] = assets[name]
+    return found
+
+
+def file_name(asset: dict[str, Any]) -> str:
+    """Return the last part of an asset's key."""
+    return str(asset["href"]).rsplit("/", 1)[-1]

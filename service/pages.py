@@ -21,14 +21,9 @@ Token = Annotated[str, Query(max_length=200, description="Where the page begins;
 R = TypeVar("R", JobRecord, SceneRecord)
 
 
-def as_utc(time: datetime) -> datetime:
-    """Return a time aware and in UTC; SQLite gives its times back naive."""
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
 def stamp(time: datetime | None) -> str | None:
     """Write a time as RFC 3339, to the second, UTC."""
-    return None if time is None else as_utc(time).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def page(session: Session, query: Select[R], table: type[R], limit: int, token: str) -> tuple[Sequence[R], str | None]:
@@ -55,13 +50,13 @@ def page_links(request: Request, next_token: str | None) -> list[dict[str, Any]]
 
 
 def _write_token(created: datetime, last_id: str) -> str:
-    return base64.urlsafe_b64encode(f"{as_utc(created).isoformat()}|{last_id}".encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(f"{created.isoformat()}|{last_id}".encode()).decode().rstrip("=")
 
 
 def _read_token(token: str) -> tuple[datetime, str]:
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
         created, last_id = text.split("|", 1)
-        return as_utc(datetime.fromisoformat(created)), last_id
+        return datetime.fromisoformat(created).astimezone(UTC), last_id
     except (ValueError, binascii.Error) as err:
         raise BodyMalformed("the token of the page is not one that a link `next` gave") from err

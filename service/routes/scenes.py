@@ -14,9 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.bands import parse_bands
-from service.catalogue import ITEM, asset_types, scene_item, scene_state
+from service.catalogue import ITEM, asset_of, scene_item, scene_state
 from service.context import Context, Here, Owner
-from service.errors import AssetUnknown, InputsRefused, SceneInUse, SceneNotReady
+from service.errors import InputsRefused, SceneInUse, SceneNotReady
 from service.files import stored_file
 from service.links import href
 from service.pages import Limit, Token, page, page_links
@@ -66,7 +66,7 @@ async def upload(request: Request, here: Here, owner: Owner) -> JSONResponse:
     headers = {"Location": href(request, f"/scenes/{scene.id}")}
     seconds = wait_preferred_s(request)
     if seconds is not None:
-        await wait_until(lambda: _read(here, owner, scene.id).state != SceneState.RECEIVED, seconds)
+        await wait_until(lambda: _read_through(here, owner, scene.id), seconds)
         scene = await run_in_threadpool(_read, here, owner, scene.id)
         headers["Preference-Applied"] = f"wait={seconds}"
     return JSONResponse(scene_state(request, scene), 201 if created else 200, headers=headers)
@@ -97,13 +97,11 @@ def asset(scene_id: str, name: str, request: Request, here: Here, owner: Owner) 
     found = _read(here, owner, scene_id)
     if found.state != SceneState.READY:
         raise SceneNotReady(f"scene {scene_id} is {found.state}; it has no rasters")
-    types = asset_types(found)
-    if name not in types:
-        raise AssetUnknown(f"scene {scene_id} has no asset {name!r}; there are: {', '.join(sorted(types))}")
-    key = f"scenes/{scene_id}/{name}"
+    found_asset = asset_of(found, name)
+    key = found_asset["href"]
     stat = here.store.stat(key)
     etag = f'"{found.sha256[:32]}-{stat.size:x}-{int(stat.modified):x}"'
-    return stored_file(request, here.store, key, media_type=types[name], etag=etag)
+    return stored_file(request, here.store, key, media_type=found_asset["type"], etag=etag)
 
 
 @router.delete("/{scene_id}", status_code=204, summary="Delete a scene")
@@ -135,6 +133,14 @@ def _receive(here: Context, owner: str, found: Upload) -> tuple[SceneRecord, boo
 def _read(here: Context, owner: str, scene_id: str) -> SceneRecord:
     with here.sessions() as session:
         return find_scene(session, owner, scene_id)
+
+
+def _read_through(here: Context, owner: str, scene_id: str) -> bool:
+    """Tell whether an upload, or every scene that it held, is past being read."""
+    found = _read(here, owner, scene_id)
+    if found.state == SceneState.SPLIT:
+        return all(_read(here, owner, part).state != SceneState.RECEIVED for part in found.parts or [])
+    return found.state != SceneState.RECEIVED
 
 
 def _user(session: Session, scene_id: str) -> str:

@@ -1,0 +1,93 @@
+"""The two series of the demo: seeds that no training has seen, two overlapping scenes a date."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from geo.simulator.spec import Theme
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One half of the demo.
+
+    Attributes:
+        theme: of the simulator; also the name of the model, and of the folder of results.
+        seed: of the landscape.
+        title: for people.
+        followed: the class that is scored.
+        change: name of the change since the first date, which is scored too, or "" where it is the class itself.
+    """
+
+    theme: Theme
+    seed: int
+    title: str
+    followed: str
+    change: str = ""
+
+
+CHAPTERS = (
+    Chapter("burned-area", 20_001, "Burned area", "burned"),
+    Chapter("tree-cover", 20_002, "Tree cover", "trees", "tree loss"),
+)
+
+
+@dataclass(frozen=True)
+class UploadFiles:
+    """The files of one scene."""
+
+    image: Path
+    udm2: Path
+    metadata: Path
+
+
+@dataclass(frozen=True)
+class Written:
+    """A simulated series on disk.
+
+    Attributes:
+        scenes: to be uploaded, in order of time.
+        truths: date as YYYYMMDD -> raster of the true classes, in order of time.
+        aoi: area of interest, GeoJSON.
+        period: of the series, as a job wants it.
+    """
+
+    scenes: tuple[UploadFiles, ...]
+    truths: dict[str, Path]
+    aoi: dict[str, Any]
+    period: str
+
+
+def write_series(chapter: Chapter, size: int, dates: int, folder: Path) -> Written:
+    """Simulate a chapter's series and write it as Planet delivers it."""
+    from geo.simulator.bundles import aoi_of, write_bundles, write_truth
+    from geo.simulator.series import simulate
+    from geo.simulator.spec import SeriesSpec
+
+    spec = SeriesSpec(
+        theme=chapter.theme,
+        height=size,
+        width=size,
+        res_m=3.0,
+        dates=dates,
+        start=date(2020, 7, 1),
+        gap_days=(6, 16),
+        bands=4,
+        cloud_fraction=0.25,
+        fire_chance=1.0 if chapter.theme == "burned-area" else None,
+        clearing_chance=1.0 if chapter.theme == "tree-cover" else None,
+    )
+    series = simulate(spec, chapter.seed)
+    bundles = write_bundles(series, folder, scenes_per_date=2)
+    truths = {path.stem.removeprefix("truth_"): path for path in write_truth(series, folder / "truth")}
+    truths.pop("change_date")
+    return Written(
+        scenes=tuple(UploadFiles(bundle.image, bundle.udm2, bundle.metadata_json) for bundle in bundles),
+        truths=truths,
+        aoi=aoi_of(series),
+        period=f"{series.times[0]:%Y-%m-%d}/{series.times[-1]:%Y-%m-%d}",
+    )
