@@ -26,6 +26,13 @@ def open_database(url: str) -> Sessions:
     return sessionmaker(_engine(url), expire_on_commit=False)
 
 
+def close_database(sessions: Sessions) -> None:
+    """Close the connections that are kept open between sessions."""
+    bind = sessions.kw["bind"]
+    if isinstance(bind, Engine):
+        bind.dispose()
+
+
 @contextmanager
 def writing(sessions: Sessions) -> Iterator[Session]:
     """Open a session for a transaction that reads before it writes; commits at the end.

@@ -34,6 +34,7 @@ class LocalStore:
 
     def get(self, key: str, path: Path) -> None:
         """Bring what is stored to a local path; on one file system the bytes are shared."""
+        self.stat(key)
         path.unlink(missing_ok=True)
         try:
             _link_or_copy(self._path(key), path)
