@@ -14,7 +14,19 @@ from workers.workplace import Workplace
 
 def register_tasks(celery: Celery, place: Workplace) -> None:
     """Make a Celery app able to do the work of all four kinds at this place."""
-    celery.task(name=INGEST.name)(lambda scene_id: ingest_scene(place, scene_id))
-    celery.task(name=PLAN.name)(lambda job_id: plan_job(place, job_id))
-    celery.task(name=SEGMENT.name)(lambda job_id, index: segment_block(place, job_id, index))
-    celery.task(name=ASSEMBLE.name)(lambda job_id: assemble_job(place, job_id))
+
+    # Celery reads the names of functions, and cannot register lambdas.
+    def ingest(scene_id: str) -> None:
+        ingest_scene(place, scene_id)
+
+    def plan(job_id: str) -> None:
+        plan_job(place, job_id)
+
+    def segment(job_id: str, index: int) -> None:
+        segment_block(place, job_id, index)
+
+    def assemble(job_id: str) -> None:
+        assemble_job(place, job_id)
+
+    for kind, work in ((INGEST, ingest), (PLAN, plan), (SEGMENT, segment), (ASSEMBLE, assemble)):
+        celery.task(name=kind.name)(work)
