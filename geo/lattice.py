@@ -33,7 +33,8 @@ class Lattice:
 
     def geobox(self, row: int, col: int, height: int, width: int) -> GeoBox:
         """Return a window as a geobox. The same window has the same numbers, whoever asks."""
-        x, y = (col + self.phase_x) * self.res_x, -(row + self.phase_y) * self.res_y
+        x = _rounded((col + self.phase_x) * self.res_x, self.res_x)
+        y = _rounded(-(row + self.phase_y) * self.res_y, self.res_y)
         return GeoBox((height, width), Affine(self.res_x, 0.0, x, 0.0, -self.res_y, y), self.crs)
 
     def pixel(self, x: float, y: float) -> tuple[float, float]:
@@ -77,4 +78,9 @@ def lattice_of(geobox: GeoBox) -> Lattice:
 
 
 def _phase(position: float) -> float:
-    return round(position - math.floor(position), 6) % 1.0
+    return round(position - math.floor(position), 8) % 1.0
+
+
+def _rounded(coordinate: float, res: float) -> float:
+    """Round to a millionth of a pixel or so: 500040.5, not 500040.50000003."""
+    return round(coordinate, 6 - math.floor(math.log10(res)))

@@ -153,6 +153,7 @@ class _Source:
             rows, cols = rows - inner.row, cols - inner.col
             values[:, start : start + size], data = bilinear(raw, np.asarray(raw.any(axis=0)), rows, cols)
             clear[start : start + size] = nearest(usable, rows, cols) & data
+        values *= np.float32(REFLECTANCE_SCALE)
         return values, clear
 
 
