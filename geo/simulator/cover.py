@@ -17,6 +17,7 @@ from geo.simulator.spec import SeriesSpec
 KILL_SEVERITY = 0.62
 """Severity from which on a fire kills a tree."""
 _SLASH_DAYS = 120.0
+_SPROUT_DAYS = 12.0
 _CROWN_RECOVERY_DAYS = 200.0
 
 
@@ -113,8 +114,8 @@ def char(cover: Cover, fire: Fire, canopy: Floats, day: int, pace: Pace) -> None
     left = before * (1 - taken)
     back = (before - left) * _regrown(since, pace)
     cover.herbs.ravel()[at] = left + back
-    young = np.clip(green + np.float32(0.2), 0, 1)
-    cover.green.ravel()[at] = (left * np.float32(0.4) * green + back * young) / np.maximum(left + back, 1e-3)
+    young = np.clip(green + np.float32(0.1), 0, 1)
+    cover.green.ravel()[at] = (left * np.float32(0.3) * green + back * young) / np.maximum(left + back, 1e-3)
     fuel = np.clip(before + canopy.ravel()[at], 0, 1)
     fading = pace.char_floor + (1 - pace.char_floor) * np.exp(-since / np.float32(pace.char_days))
     cover.char.ravel()[at] = (
@@ -136,5 +137,6 @@ def _scorch(cover: Cover, at: np.ndarray[tuple[int], np.dtype[np.intp]], severit
 
 def _regrown(since: Floats, pace: Pace) -> Floats:
     """Share of the herbs that has come back."""
-    grown: Floats = np.float32(pace.regrowth_limit) * (1 - np.exp(-since / np.float32(pace.regrowth_days)))
+    growing = np.maximum(since - np.float32(_SPROUT_DAYS), 0)
+    grown: Floats = np.float32(pace.regrowth_limit) * (1 - np.exp(-growing / np.float32(pace.regrowth_days)))
     return grown

@@ -63,7 +63,7 @@ def burn(spec: SeriesSpec, land: Land, days: Ints, rng: np.random.Generator) -> 
     progress = np.clip(arrival / max(float(limit), 1e-6), 0, 1)
     burn_day = np.where(burned, first + np.floor(_pulses(rng, span)(progress)), 0).astype(np.int32)
     noise = fractal(rng, spec.shape, 150 / spec.res_m)
-    severity = smoothstep(np.float32(rng.normal(0.3, 0.5)) + np.float32(0.8) * noise, -1.5, 1.5)
+    severity = smoothstep(np.float32(rng.normal(0.1, 0.6)) + np.float32(0.8) * noise, -1.5, 1.5)
     completeness = rng.uniform(0.6, 1.05)
     patchy = fractal(rng, spec.shape, 25 / spec.res_m, persistence=0.8)
     combustion = np.clip(np.float32(completeness) + np.float32(0.17) * (noise + patchy), 0.25, 1).astype(np.float32)

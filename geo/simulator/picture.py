@@ -50,7 +50,7 @@ def draw_sheet(path: Path) -> None:
             axes[3 * number, look].set_title(title, fontsize=6)
     for axis in axes.flat:
         axis.set_axis_off()
-    figure.subplots_adjust(0, 0, 1, 0.985, 0.02, 0.06)
+    figure.subplots_adjust(0, 0, 1, 0.985, 0.02, 0.13)
     buffer = BytesIO()
     figure.savefig(buffer, format="png")
     Image.open(buffer).convert("RGB").quantize(128).save(path, optimize=True)

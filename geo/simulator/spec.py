@@ -82,7 +82,7 @@ class SeriesSpec:
     clearing_share: tuple[float, float] = (0.08, 0.5)
     clearing_chance: float | None = None
     char_fade_days: tuple[float, float] = (40.0, 240.0)
-    regrowth_days: tuple[float, float] = (60.0, 400.0)
+    regrowth_days: tuple[float, float] = (80.0, 600.0)
     cloud_fraction: float = 0.3
     cloud_spread: float = 1.0
     haze_reflectance: float = 0.03
