@@ -23,10 +23,9 @@ from rasterio.windows import Window
 
 from geo.areas import M2_PER_HA, PixelAreas, pixel_areas
 from geo.outlines import OFFSET_GRID, Polygons, junctions, trace_regions
-from geo.regions import NO_KEY, Graph, Ints, inner_borders, label_strip, merge_regions, totals, touching
+from geo.regions import CLASSES, NO_KEY, Graph, Ints, inner_borders, label_strip, merge_regions, totals, touching
 
 STRIP_PX = 256
-_CLASSES = 256
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,8 @@ def find_regions(
         geobox: grid of the sources.
         sources: what the regions are made from.
         scratch: folder for temporary rasters of the grid's size.
-        min_area_ha: smaller regions merge into their largest neighbour; those without any neighbour are dropped.
+        min_area_ha: smaller regions merge into their largest neighbour, of their own class where there is one; those
+            without any neighbour are dropped.
         simplify_px: tolerance of the outlines in pixels; 0 keeps the pixels' edges.
     """
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
@@ -175,7 +175,7 @@ def _summarise(parts: _Parts, region: Ints, keys: Ints, outlines: Polygons) -> R
     np.maximum.at(last, member, parts.last_seen[kept])
     return Regions(
         outlines=outlines,
-        class_id=keys % _CLASSES,
+        class_id=keys % CLASSES,
         first_seen=first - 1,
         last_seen=last - 1,
         area_ha=totals(member, parts.graph.areas_m2[kept], count) / M2_PER_HA,
@@ -196,7 +196,7 @@ def _read_strips(sources: Sources, shape: tuple[int, int]) -> Iterator[_Strip]:
             classes = mask.read(1, window=window).astype(np.int32)
             first = first_seen.read(1, window=window)
             changed = change_date.read(1, window=window) > 0
-            keys = np.where(classes == 255, NO_KEY, classes + _CLASSES * first * changed).astype(np.int32)
+            keys = np.where(classes == 255, NO_KEY, classes + CLASSES * first * changed).astype(np.int32)
             yield _Strip(row, keys, first, last_seen.read(1, window=window), confidence.read(1, window=window))
 
 

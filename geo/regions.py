@@ -13,6 +13,9 @@ from scipy.sparse.csgraph import connected_components
 NO_KEY = -1
 """Key of pixels that belong to no region."""
 
+CLASSES = 256
+"""A key is class + CLASSES x date of change."""
+
 Ints = NDArray[np.int64]
 
 
@@ -80,9 +83,9 @@ def totals(groups: NDArray[np.integer[Any]], values: NDArray[Any], count: int = 
 def merge_regions(graph: Graph, min_area_m2: float) -> tuple[Ints, Ints]:
     """Unite parts into regions and merge regions below the minimum mapping unit into their neighbours.
 
-    A small region goes to the largest region that it shares an edge with, as in GDAL's sieve; other than there,
-    areas are true areas, and merging goes on until no small region has a neighbour. One that has none at all is
-    dropped.
+    A small region goes to the largest region that it shares an edge with, as in GDAL's sieve. Other than there, a
+    neighbour of the same class comes first, so that merging dates does not move area between classes; areas are true
+    areas; and merging goes on until no small region has a neighbour. One that has none at all is dropped.
 
     Returns:
         The region of each part, from 0 by first pixel, -1 where dropped or without a key; and each region's key.
@@ -92,7 +95,7 @@ def merge_regions(graph: Graph, min_area_m2: float) -> tuple[Ints, Ints]:
     areas = totals(region, graph.areas_m2)
     borders = _between_regions(region, keys, graph.borders)
     while True:
-        moves = _moves(areas, borders, min_area_m2)
+        moves = _moves(keys, areas, borders, min_area_m2)
         if not len(moves):
             break
         rank = _rank(areas)
@@ -111,13 +114,15 @@ def merge_regions(graph: Graph, min_area_m2: float) -> tuple[Ints, Ints]:
     return number[region], keys[kept]
 
 
-def _moves(areas: NDArray[np.float64], borders: Ints, min_area_m2: float) -> Ints:
-    """Pair each small region with its largest neighbour, where that is larger than itself."""
-    both = np.concatenate([borders, borders[:, ::-1]])
+def _moves(keys: Ints, areas: NDArray[np.float64], borders: Ints, min_area_m2: float) -> Ints:
+    """Pair each small region with the neighbour that takes it; without one of its class, the neighbour is larger."""
     rank = _rank(areas)
-    both = both[(areas[both[:, 0]] < min_area_m2) & (rank[both[:, 1]] > rank[both[:, 0]])]
-    order = np.lexsort((-rank[both[:, 1]], both[:, 0]))
-    both = both[order]
+    both = np.concatenate([borders, borders[:, ::-1]])
+    both = both[areas[both[:, 0]] < min_area_m2]
+    same = keys[both[:, 0]] % CLASSES == keys[both[:, 1]] % CLASSES
+    fits = same | (rank[both[:, 1]] > rank[both[:, 0]])
+    both, same = both[fits], same[fits]
+    both = both[np.lexsort((-rank[both[:, 1]], ~same, both[:, 0]))]
     moves: Ints = both[np.unique(both[:, 0], return_index=True)[1]]
     return moves
 

@@ -90,7 +90,7 @@ class _Products:
     def _change_date(self) -> Iterator[_Step]:
         title = f"{self.card.title}: date of {self.card.change.name}, in days since 1970-01-01"
         source = self._summary("change_date", "uint16", nodata=0, title=title)
-        # The most frequent date would overlook that most pixels have none, and the change would grow with each overview.
+        # The most frequent date overlooks pixels that have none: the change would grow with each overview.
         yield self._raster("change_date.tif", title, partial(write_cog, source, overviews="nearest"))
         yield self._style("change_date.qml", title, partial(style_dates, [d.date for d in self.plan.dates]))
 

@@ -40,15 +40,16 @@ def burning(shape: tuple[int, int], seed: int = 0, days: tuple[int, ...] = DAYS,
     rows, cols = shape
     count = len(days)
     outside = np.add.outer(np.arange(rows), np.arange(cols)) < min(rows, cols) // 4
-    field = gaussian_filter(rng.standard_normal(shape), 4)
-    arrival = np.searchsorted(np.quantile(field, np.linspace(0.4, 0.9, count)), -field + field.mean() * 2)
+    scale = min(rows, cols) / 16
+    field = gaussian_filter(rng.standard_normal(shape), scale) * scale + gaussian_filter(rng.standard_normal(shape), 3)
+    arrival = count - np.searchsorted(np.quantile(field, np.linspace(0.55, 0.95, count)), field)
     masks = np.full((count, *shape), 255, np.uint8)
     observed = np.full((count, *shape), 255, np.uint8)
     summary = np.zeros((4, *shape), np.int32)
     summary[3] = np.where(outside, -1, rng.integers(50, 101, shape))
     current = np.full(shape, 255, np.uint8)
     for t, day in enumerate(days):
-        clouds = gaussian_filter(rng.standard_normal(shape), 6)
+        clouds = gaussian_filter(rng.standard_normal(shape), scale)
         clear = (clouds > np.quantile(clouds, cloud)) & ~outside
         burned = (arrival <= t).astype(np.uint8)
         changed = clear & (current != burned)
