@@ -48,12 +48,12 @@ def create_job(session: Session, owner: str, inputs: dict[str, Any]) -> JobRecor
 
 
 def find_job(session: Session, owner: str, job_id: str) -> JobRecord:
-    """Return an owner's job.
+    """Return an owner's job as the database has it in this transaction.
 
     Raises:
         JobUnknown: the owner has no job of that id.
     """
-    job = session.get(JobRecord, job_id)
+    job = session.get(JobRecord, job_id, populate_existing=True)
     if job is None or job.owner != owner:
         raise JobUnknown(f"no job {job_id!r}")
     return job
@@ -84,7 +84,6 @@ def job_progress(session: Session, owner: str, job_id: str) -> Progress:
     Raises:
         JobUnknown: the owner has no job of that id.
     """
-    session.expire_all()
     job = find_job(session, owner, job_id)
     if job.state == JobState.SUCCESSFUL:
         percent = 100
@@ -102,10 +101,9 @@ def dismiss_job(session: Session, owner: str, job_id: str) -> JobRecord:
         JobUnknown: the owner has no job of that id.
     """
     find_job(session, owner, job_id)
-    session.rollback()
+    session.commit()
     end_job(session, job_id, JobState.DISMISSED, "dismissed")
     session.commit()
-    session.expire_all()
     return find_job(session, owner, job_id)
 
 

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from geo.bundle import Bundle
     from geo.ingest import IngestOptions
 
+Reader = Callable[[Path, Path, "IngestOptions"], tuple["Bundle", ...]]
+
+START_S = 120.0
 _LOOK_S = 0.2
 
 
@@ -37,6 +40,7 @@ def read_upload(
     timeout_s: float,
     memory_mb: int,
     check: Callable[[], None],
+    read: Reader | None = None,
 ) -> tuple[Bundle, ...]:
     """Ingest an upload in a child process.
 
@@ -47,6 +51,7 @@ def read_upload(
         timeout_s: longest time.
         memory_mb: address space that the child may take beyond what it has at its start.
         check: called several times a second; what it raises ends the child.
+        read: what the child runs, importable; by default the ingest.
 
     Returns:
         Nothing, if `out_dir` holds the scene now; else the scenes that the upload, a zip of several, holds.
@@ -57,11 +62,13 @@ def read_upload(
     """
     context = _context()
     mine, its = context.Pipe(duplex=False)
-    child = context.Process(target=_read, args=(its, source, out_dir, options, memory_mb), daemon=True)
+    child = context.Process(target=_read, args=(its, read or _ingest, source, out_dir, options, memory_mb), daemon=True)
     child.start()
     its.close()
     try:
-        outcome = _wait(mine, child, time.monotonic() + timeout_s, check)
+        if _wait(mine, child, START_S, check) is None:
+            raise ReadingDied(f"the process that was to read {source.name} did not start within {START_S:g} s")
+        outcome = _wait(mine, child, timeout_s, check)
     finally:
         child.kill()
         child.join()
@@ -76,17 +83,19 @@ def read_upload(
 
 
 def _wait(
-    pipe: connection.Connection, child: ForkServerProcess, deadline: float, check: Callable[[], None]
+    pipe: connection.Connection, child: ForkServerProcess, seconds: float, check: Callable[[], None]
 ) -> Outcome | None:
+    """Return the next thing that the child tells; None if it takes too long."""
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         check()
         if pipe.poll(_LOOK_S):
             try:
-                found = pipe.recv()
+                told: Outcome = pipe.recv()
             except EOFError as err:
                 child.join()
                 raise ReadingDied(f"the process that read the upload ended with code {child.exitcode}") from err
-            return found if isinstance(found, Outcome) else None
+            return told
     return None
 
 
@@ -96,12 +105,15 @@ def _context() -> ForkServerContext:
     return context
 
 
-def _read(pipe: connection.Connection, source: Path, out_dir: Path, options: IngestOptions, memory_mb: int) -> None:
+def _read(
+    pipe: connection.Connection, read: Reader, source: Path, out_dir: Path, options: IngestOptions, memory_mb: int
+) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_memory(memory_mb)
+    pipe.send(Outcome())  # from now on the time counts; starting may take long on a busy machine
     try:
-        pipe.send(Outcome(parts=_ingest(source, out_dir, options)))
+        pipe.send(Outcome(parts=read(source, out_dir, options)))
     except SceneRejected as err:
         pipe.send(Outcome(rejected=str(err)))
     except MemoryError:

@@ -42,7 +42,7 @@ def receive_scene(
     """
     sha256 = _digest(files, options)
     known = _by_digest(session, owner, sha256)
-    session.rollback()
+    session.commit()
     if known is not None and known.state != SceneState.REJECTED:
         return known, False
     scene_id = hashlib.sha256(f"{owner}\0{sha256}".encode()).hexdigest()[:24]
@@ -56,19 +56,19 @@ def receive_scene(
     elif known is not None:
         store.remove(f"{known.upload['folder']}/")
     scene = _by_digest(session, owner, sha256)
-    session.rollback()
+    session.commit()
     if scene is None:
         raise SceneUnknown(f"scene {scene_id!r} was removed while it was being received")
     return scene, created
 
 
 def find_scene(session: Session, owner: str, scene_id: str) -> SceneRecord:
-    """Return an owner's scene.
+    """Return an owner's scene as the database has it in this transaction.
 
     Raises:
         SceneUnknown: the owner has no scene of that id.
     """
-    scene = session.get(SceneRecord, scene_id)
+    scene = session.get(SceneRecord, scene_id, populate_existing=True)
     if scene is None or scene.owner != owner:
         raise SceneUnknown(f"no scene {scene_id!r}")
     return scene

@@ -1,0 +1,258 @@
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import rasterio
+from sqlalchemy import func, select
+
+import workers.ingesting
+from models.registry import SHIPPED
+from tests.geo.scenes import landscape
+from tests.workers import hostile
+from tests.workers.places import DATES, HEIGHT, WIDTH, again, ask, messages, upload, workplace, write_image
+from workers.assembling import assemble_job
+from workers.block_pipeline import FILES
+from workers.cleaning import clean_all
+from workers.ingesting import ingest_scene
+from workers.jobs import dismiss_job, job_products, job_progress
+from workers.kinds import INGEST
+from workers.preparing import plan_job
+from workers.reading import Reader, read_upload
+from workers.records import BlockRecord, BlockState, JobRecord, JobState, SceneRecord, SceneState
+from workers.scenes import receive_scene
+from workers.segmenting import segment_block
+from workers.settings import Settings
+from workers.sweep import fail_exhausted
+from workers.tasks import register_tasks
+from workers.workplace import Workplace
+
+
+@pytest.fixture
+def place(settings: Settings) -> Iterator[Workplace]:
+    with workplace(settings) as made:
+        yield made
+        assert [p.name for p in made.scratch.iterdir()] == [".lock"]
+
+
+@pytest.fixture
+def job(place: Workplace, tmp_path: Path) -> str:
+    """A job that is planned, with its blocks sent."""
+    for number in range(DATES):
+        scene = upload(place, tmp_path, number)
+        ingest_scene(place, scene.id)
+        assert again(place, SceneRecord, scene.id).state == SceneState.READY
+    made = ask(place, start="2020-08-01", end="2020-09-30")
+    plan_job(place, made.id)
+    planned = again(place, JobRecord, made.id)
+    assert planned.state == JobState.SEGMENTING, planned.message
+    assert planned.blocks_total == 4
+    assert messages(place)["gpu"] == 4
+    return made.id
+
+
+def segment_all(place: Workplace, job_id: str) -> None:
+    for index in range(again(place, JobRecord, job_id).blocks_total):
+        segment_block(place, job_id, index)
+
+
+def test_from_uploads_to_products(place: Workplace, job: str) -> None:
+    assert list(place.store.keys("uploads/")) == []
+    segment_all(place, job)
+    assert again(place, JobRecord, job).state == JobState.ASSEMBLING
+    assert messages(place)["io"] == 1
+    assert len(list(place.store.keys(f"jobs/{job}/blocks/"))) == 4 * len(FILES)
+    assemble_job(place, job)
+    done = again(place, JobRecord, job)
+    assert done.state == JobState.SUCCESSFUL, done.message
+    assert done.finished is not None
+    assert done.started is not None
+    assert done.created <= done.started <= done.finished
+    assert list(place.store.keys("jobs/")) == []
+    with place.sessions() as session:
+        products = job_products(session, job)
+        assert job_progress(session, "", job).percent == 100
+        assert session.scalar(select(func.count()).select_from(BlockRecord)) == 0
+    assert {p.name for p in products} >= {"mask_20200801.tif", "change_date.tif", "polygons.geojson", "areas.csv"}
+    assert sorted(place.store.keys(f"masks/{job}/")) == sorted(f"masks/{job}/{p.name}" for p in products)
+    for product in products:
+        assert place.store.stat(f"masks/{job}/{product.name}").size == product.size
+    with rasterio.open(place.store.gdal_path(f"masks/{job}/mask_20200811.tif")) as mask:
+        assert set(mask.read(1).ravel().tolist()) <= {0, 1, 255}
+
+
+def test_what_is_done_is_not_done_again(place: Workplace, job: str) -> None:
+    segment_all(place, job)
+    before = {key: place.store.stat(key) for key in place.store.keys(f"jobs/{job}/")}
+    segment_all(place, job)
+    plan_job(place, job)
+    assert before == {key: place.store.stat(key) for key in place.store.keys(f"jobs/{job}/")}
+    assert again(place, JobRecord, job).blocks_done == 4
+
+
+def test_two_workers_on_the_last_blocks_assemble_once(place: Workplace, job: str) -> None:
+    segment_block(place, job, 0)
+    segment_block(place, job, 1)
+    threads = [threading.Thread(target=segment_block, args=(place, job, index)) for index in (2, 3, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = again(place, JobRecord, job)
+    assert (found.state, found.blocks_done) == (JobState.ASSEMBLING, 4)
+    assert messages(place)["io"] == 1
+
+
+def test_dismissing_stops_the_block_under_way_and_leaves_nothing(
+    place: Workplace, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dismissed while a block is at its second date: the network is not asked for another one."""
+    segment_block(place, job, 0)
+    card_folder = SHIPPED / "burned-area"
+    engine = place.engine(card_folder, (again(place, JobRecord, job).plan or {})["model_hash"])
+    steps, step = [], type(engine).step
+
+    def counted(self: object, *args: object) -> object:
+        steps.append(1)
+        if len(steps) == 2:
+            with place.sessions() as session:
+                dismiss_job(session, "", job)
+        return step(self, *args)  # type: ignore[arg-type] # passed through
+
+    monkeypatch.setattr(type(engine), "step", counted)
+    segment_block(place, job, 1)
+    assert len(steps) == 2
+    with place.sessions() as session:
+        held = session.get_one(BlockRecord, (job, 1))
+        assert (held.state, held.lease_token, held.attempts) == (BlockState.WAITING, "", 0)
+    segment_block(place, job, 2)
+    assert len(steps) == 2
+    clean_all(place.sessions, place.store)
+    assert [*place.store.keys("jobs/"), *place.store.keys("masks/")] == []
+
+
+def test_files_put_after_the_job_ended_are_taken_away(
+    place: Workplace, job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = type(place.store).put
+
+    def dismiss_after(self: object, path: Path, key: str) -> None:
+        put(place.store, path, key)
+        if key.endswith("summary.tif"):
+            with place.sessions() as session:
+                dismiss_job(session, "", job)
+
+    monkeypatch.setattr(type(place.store), "put", dismiss_after)
+    segment_block(place, job, 0)
+    assert again(place, JobRecord, job).state == JobState.DISMISSED
+    assert list(place.store.keys("jobs/")) == []
+
+
+def test_a_worker_told_to_stop_gives_its_work_back(place: Workplace, job: str) -> None:
+    place.stopping.set()
+    segment_block(place, job, 0)
+    block = again(place, BlockRecord, job, 0)
+    assert (block.state, block.lease_token, block.attempts, block.sent_at) == (BlockState.WAITING, "", 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ({"model": "nothing"}, "no model 'nothing'; there are: burned-area"),
+        ({"start": "2030-01-01"}, "no scene in the period"),
+        ({"start": "soon"}, "the job's inputs cannot be read"),
+        ({"aoi": {"type": "Point", "coordinates": [1, 2]}}, "olygon"),
+        ({"scenes": ["unheard-of"]}, "unknown or not ready: unheard-of"),
+    ],
+)
+def test_what_cannot_be_planned_fails_with_its_reason(
+    place: Workplace, tmp_path: Path, inputs: dict[str, object], reason: str
+) -> None:
+    ingest_scene(place, upload(place, tmp_path, 0).id)
+    made = ask(place, **inputs)
+    plan_job(place, made.id)
+    found = again(place, JobRecord, made.id)
+    assert found.state == JobState.FAILED
+    assert reason in found.message
+
+
+def test_other_peoples_scenes_are_not_used(place: Workplace, tmp_path: Path) -> None:
+    scene = upload(place, tmp_path, 0)
+    ingest_scene(place, scene.id)
+    with place.sessions() as session:
+        session.get_one(SceneRecord, scene.id).owner = "somebody"
+        session.commit()
+    made = ask(place)
+    plan_job(place, made.id)
+    assert again(place, JobRecord, made.id).message.startswith("there are no scenes")
+
+
+def test_a_bad_file_is_rejected_and_leaves_nothing(place: Workplace, tmp_path: Path) -> None:
+    (tmp_path / "x.tif").write_bytes(b"no TIFF at all")
+    with place.sessions() as session:
+        scene, _ = receive_scene(session, place.store, "", {"image": tmp_path / "x.tif"}, {})
+    ingest_scene(place, scene.id)
+    found = again(place, SceneRecord, scene.id)
+    assert found.state == SceneState.REJECTED
+    assert "TIFF" in found.reason
+    assert list(place.store.keys("")) == []
+
+
+def test_a_zip_of_several_scenes_is_split(place: Workplace, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "order.zip", "w") as archive:
+        for number, name in enumerate(("20200801_103000_1001", "20200811_103000_1001")):
+            image = write_image(tmp_path / f"{name}_3B_AnalyticMS_SR.tif", landscape(HEIGHT, WIDTH, seed=number))
+            archive.write(image, f"files/{image.name}")
+    with place.sessions() as session:
+        scene, _ = receive_scene(session, place.store, "", {"image": tmp_path / "order.zip"}, {})
+    ingest_scene(place, scene.id)
+    parent = again(place, SceneRecord, scene.id)
+    assert parent.state == SceneState.SPLIT, parent.reason
+    assert len(parent.parts) == 2
+    assert messages(place)["io"] == 2
+    for part in parent.parts:
+        ingest_scene(place, part)
+        assert again(place, SceneRecord, part).state == SceneState.READY
+    assert list(place.store.keys("uploads/")) == []
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "timeout_s", "tries", "reason"),
+    [
+        (hostile.hang, 1, 1, "took longer than 1 s"),
+        (hostile.gobble, 600, 1, "more than 4,096 MB of memory"),
+        (hostile.die, 600, 3, "crashed or was killed"),
+        (hostile.fall_over, 600, 1, "internal error "),
+    ],
+)
+def test_a_hostile_upload_harms_nobody(
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    behaviour: Reader,
+    timeout_s: int,
+    tries: int,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(workers.ingesting, "read_upload", partial(read_upload, read=behaviour))
+    with workplace(settings.model_copy(update={"ingest_timeout_s": timeout_s})) as place:
+        scene = upload(place, tmp_path, 0)
+        for _ in range(tries):
+            assert again(place, SceneRecord, scene.id).state == SceneState.RECEIVED
+            ingest_scene(place, scene.id)
+        fail_exhausted(place, INGEST)
+        clean_all(place.sessions, place.store)
+        found = again(place, SceneRecord, scene.id)
+        assert found.state == SceneState.REJECTED
+        assert reason in found.reason
+        assert "secret" not in found.reason
+        assert list(place.store.keys("")) == []
+
+
+def test_the_four_tasks_are_registered(place: Workplace) -> None:
+    register_tasks(place.celery, place)
+    assert {"ingest_scene", "plan_job", "segment_block", "assemble_job"} <= set(place.celery.tasks)
