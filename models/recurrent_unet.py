@@ -5,6 +5,7 @@ widen with the number of dates; normalisation is BatchNorm, constants in inferen
 its memory untouched, bit for bit, and a value under the mask never enters any arithmetic.
 
 Source: Ballas et al. 2016, "Delving deeper into convolutional networks for learning video representations" (ConvGRU);
+Ravanelli et al. 2018, "Light gated recurrent units for speech recognition" (no reset gate);
 Ronneberger et al. 2015, "U-Net"; Tutz & Schmid 2016, "Modeling discrete time-to-event data" (the hazard head).
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -59,26 +61,30 @@ class ConvNormRelu(nn.Module):
 
 
 class PointwiseGru(nn.Module):
-    """A gated recurrent unit per pixel, whose update is weighted by the share of the pixel that was clear."""
+    """A light gated recurrent unit per pixel, whose update is weighted by the share of the pixel that was clear.
+
+    What the date says to update and candidate is computed outside, for all dates at once.
+    There is no reset gate: at full resolution it would cost more time than it is worth.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.from_memory = nn.Conv2d(channels, 3 * channels, 1, bias=False)
+        self.update = nn.Conv2d(channels, channels, 1, bias=False)
+        self.candidate = nn.Conv2d(channels, channels, 1, bias=False)
 
-    def forward(self, gates_BGHW: Tensor, clear_B1HW: Tensor, memory_BCHW: Tensor) -> Tensor:
+    def forward(self, update_BCHW: Tensor, candidate_BCHW: Tensor, clear_B1HW: Tensor, memory_BCHW: Tensor) -> Tensor:
         """Return the memory after one date.
 
         Args:
-            gates_BGHW: what the date says to the three gates, G = 3 C.
-            clear_B1HW: share of the pixel that was clear, 0..1; where 0 the memory stays bit for bit.
+            update_BCHW: what the date says to the update gate.
+            candidate_BCHW: what the date says to the candidate.
+            clear_B1HW: share of the pixel that was clear, 0..1. Where it is 0 the memory stays bit for bit: all
+                terms are finite, since nothing under the mask enters the network, and 0 is added.
             memory_BCHW: memory before the date.
         """
-        update_x, reset_x, fresh_x = gates_BGHW.chunk(3, dim=1)
-        update_h, reset_h, fresh_h = self.from_memory(memory_BCHW).chunk(3, dim=1)
-        update = torch.sigmoid(update_x + update_h) * clear_B1HW
-        fresh = torch.tanh(fresh_x + torch.sigmoid(reset_x + reset_h) * fresh_h)
-        memory = memory_BCHW + update * (fresh - memory_BCHW)
-        return torch.where(clear_B1HW > 0, memory, memory_BCHW)
+        update = torch.sigmoid(update_BCHW + self.update(memory_BCHW)) * clear_B1HW
+        candidate = torch.tanh(candidate_BCHW + self.candidate(memory_BCHW))
+        return memory_BCHW + update * (candidate - memory_BCHW)
 
 
 class RecurrentUNet(nn.Module):
@@ -89,25 +95,30 @@ class RecurrentUNet(nn.Module):
         classes: number of classes K.
         head: `class` (class per date) or `hazard` (a change that never goes back).
         widths: channels per level, finest first; the stride is 2 ** (levels - 1).
+        memory: channels that each level remembers; the finest is what a window's memory costs.
     """
 
     def __init__(
         self, *, mean: Sequence[float], std: Sequence[float], classes: int = 2, head: str = "class",
-        widths: Sequence[int] = (16, 32, 48, 64),
+        widths: Sequence[int] = (16, 32, 48, 64), memory: Sequence[int] = (8, 32, 48, 64),
     ) -> None:  # fmt: skip
         super().__init__()
-        self.architecture = {"classes": classes, "head": head, "widths": list(widths)}
+        self.architecture: dict[str, Any] = {"classes": classes, "head": head, "widths": [*widths], "memory": [*memory]}
         self.mean_C11: Tensor
         self.std_C11: Tensor
         self.register_buffer("mean_C11", torch.tensor(mean).reshape(-1, 1, 1))
         self.register_buffer("std_C11", torch.tensor(std).reshape(-1, 1, 1))
-        self.bands, self.widths, self.stride_px = len(mean), tuple(widths), 2 ** (len(widths) - 1)
+        self.bands, self.widths, self.memory_widths = len(mean), tuple(widths), tuple(memory)
+        self.stride_px = 2 ** (len(widths) - 1)
         inputs = [self.bands + CLOCK_CHANNELS, *widths[:-1]]
         self.encoder = nn.ModuleList(
             nn.Sequential(ConvNormRelu(i, w), ConvNormRelu(w, w)) for i, w in zip(inputs, widths, strict=True)
         )
-        self.to_gates = nn.ModuleList(nn.Conv2d(w, 3 * w, 1) for w in widths)
-        self.memory = nn.ModuleList(PointwiseGru(w) for w in widths)
+        levels = list(zip(widths, memory, strict=True))
+        self.to_update = nn.ModuleList(nn.Conv2d(w, m, 1) for w, m in levels)
+        self.to_candidate = nn.ModuleList(nn.Conv2d(w, m, 1) for w, m in levels)
+        self.memory = nn.ModuleList(PointwiseGru(m) for m in memory)
+        self.across = nn.ModuleList(nn.Conv2d(m, w, 1, bias=False) for w, m in levels)
         self.upward = nn.ModuleList(nn.Conv2d(deep, w, 1) for w, deep in itertools.pairwise(widths))
         self.decoder = nn.ModuleList(ConvNormRelu(w, w) for w in widths[:-1])
         self.head = HEADS[head](classes)
@@ -117,7 +128,7 @@ class RecurrentUNet(nn.Module):
         """Return the state before the first date; height and width are multiples of the stride."""
         last_day = torch.full((batch, 1, height, width), NEVER, device=device)
         head = torch.zeros((batch, self.head.memory, height, width), device=device)
-        shapes = [(batch, w, height >> level, width >> level) for level, w in enumerate(self.widths)]
+        shapes = [(batch, w, height >> level, width >> level) for level, w in enumerate(self.memory_widths)]
         return (last_day, head, *(torch.zeros(shape, device=device) for shape in shapes))
 
     def step(self, x_BCHW: Tensor, clear_BHW: Tensor, day_B: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
@@ -134,9 +145,10 @@ class RecurrentUNet(nn.Module):
         """
         last_day, head, *memories = state
         clear = clear_BHW.unsqueeze(1)
-        gates = self._encode(self._inputs(x_BCHW, clear, day_B, last_day))
-        shares = self._clear_shares(clear)
-        memories = [gru(g, c, h) for gru, g, c, h in zip(self.memory, gates, shares, memories, strict=True)]
+        shares, features = self._clear_shares(clear), self._inputs(x_BCHW, clear, day_B, last_day)
+        for level, gru in enumerate(self.memory):  # level by level, so that little is held at once
+            features = self._down(level, features)
+            memories[level] = gru(*self._told(level, features), shares[level], memories[level])
         logprobs, head = self.head(self._decode(memories).float(), clear, head)
         last_day = torch.where(clear, day_B.reshape(-1, 1, 1, 1), last_day)
         probs = torch.where(last_day > NEVER, logprobs.exp(), math.nan)
@@ -154,15 +166,15 @@ class RecurrentUNet(nn.Module):
         for t in range(dates):
             inputs.append(self._inputs(x_BTCHW[:, t], clear_BT1HW[:, t], day_BT[:, t], last_day))
             last_day = torch.where(clear_BT1HW[:, t], day_BT[:, t].reshape(-1, 1, 1, 1), last_day)
-        gates = self._encode(torch.stack(inputs, 1).flatten(0, 1))
-        shares = self._clear_shares(clear_BT1HW.flatten(0, 1))
+        shares, features = self._clear_shares(clear_BT1HW.flatten(0, 1)), torch.stack(inputs, 1).flatten(0, 1)
         remembered = []
-        for gru, gate, share, memory in zip(self.memory, gates, shares, memories, strict=True):
-            gate_BT, share_BT, seen = _by_series(gate, batch), _by_series(share, batch), []
+        for level, gru in enumerate(self.memory):
+            features = self._down(level, features)
+            update_BT, candidate_BT = (_by_series(told, batch) for told in self._told(level, features))
+            share_BT, seen = _by_series(shares[level], batch), [memories[level]]
             for t in range(dates):
-                memory = gru(gate_BT[:, t], share_BT[:, t], memory)  # noqa: PLW2901 - one memory, carried over dates
-                seen.append(memory)
-            remembered.append(torch.stack(seen, 1).flatten(0, 1))
+                seen.append(gru(update_BT[:, t], candidate_BT[:, t], share_BT[:, t], seen[-1]))
+            remembered.append(torch.stack(seen[1:], 1).flatten(0, 1))
         logits_BT = _by_series(self._decode(remembered).float(), batch)
         logprobs = []
         for t in range(dates):
@@ -195,21 +207,20 @@ class RecurrentUNet(nn.Module):
             shares.append(functional.avg_pool2d(shares[-1], 2))
         return shares
 
-    def _encode(self, inputs_NCHW: Tensor) -> list[Tensor]:
-        """Return what each level's memory is told about a date."""
-        gates, features = [], inputs_NCHW
-        for level, (block, to_gates) in enumerate(zip(self.encoder, self.to_gates, strict=True)):
-            features = block(features if level == 0 else functional.max_pool2d(features, 2))
-            gates.append(to_gates(features))
-        return gates
+    def _down(self, level: int, features_NCHW: Tensor) -> Tensor:
+        """Return the features of a level, from the inputs or from the level above."""
+        features: Tensor = self.encoder[level](features_NCHW if level == 0 else functional.max_pool2d(features_NCHW, 2))
+        return features
+
+    def _told(self, level: int, features_NCHW: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what a level's memory is told about a date: to its update, and to its candidate."""
+        return self.to_update[level](features_NCHW), self.to_candidate[level](features_NCHW)
 
     def _decode(self, memories: Sequence[Tensor]) -> Tensor:
         """Return logits from the memories of all levels, coarsest last."""
-        features = memories[-1]
-        for upward, block, memory in zip(
-            reversed(self.upward), reversed(self.decoder), reversed(memories[:-1]), strict=True
-        ):
-            features = functional.interpolate(upward(features), scale_factor=2.0, mode="nearest")
-            features = block(features + memory)
+        features = self.across[-1](memories[-1])
+        for level in reversed(range(len(self.decoder))):
+            coarse = functional.interpolate(self.upward[level](features), scale_factor=2.0, mode="nearest")
+            features = self.decoder[level](coarse + self.across[level](memories[level]))
         logits: Tensor = self.to_logits(features)
         return logits

@@ -1,0 +1,87 @@
+"""Training chips: simulated series, one landscape per seed, and the seeds' ranges that keep scores honest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geo.simulator.series import simulate, truth
+from geo.simulator.spec import SeriesSpec, Theme
+from models.training.config import DataConfig
+
+TRAIN_SEEDS = range(10_000)
+VALIDATION_SEEDS = range(10_000, 11_000)
+TEST_SEEDS = range(11_000, 12_000)
+"""Seeds from 20,000 are the demo's: never trained on, never looked at."""
+
+RES_M = (3.0, 3.0, 3.0, 5.0, 10.0, 20.0, 30.0)
+PAIR_GAP_DAYS = ((10, 60), (30, 150), (300, 420))
+"""Two looks around a fire: weeks to months apart, or a year, so that the season is not the signal."""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A small series with its truth.
+
+    Attributes:
+        reflectance: (T, C, H, W) float32.
+        clear: (T, H, W) bool, as an imperfect UDM2 says.
+        days: (T,) float32, days since 1970-01-01.
+        target: (T, H, W) int64 class ids, true on the ground, seen or not.
+    """
+
+    reflectance: NDArray[np.float32]
+    clear: NDArray[np.bool_]
+    days: NDArray[np.float32]
+    target: NDArray[np.int64]
+
+
+def draw_chip(theme: Theme, data: DataConfig, dates: int, seed: int, rng: np.random.Generator) -> Chip:
+    """Simulate the landscape `seed` as a chip.
+
+    Args:
+        theme: what it is about.
+        data: sizes and ranges.
+        dates: length of the series.
+        seed: of the landscape and its history, one of the ranges above.
+        rng: draws the spec (resolution, season, clouds, radiometry).
+    """
+    series = simulate(draw_spec(theme, data, dates, rng), seed)
+    return Chip(
+        reflectance=series.reflectance,
+        clear=series.clear,
+        days=series.days.astype(np.float32),
+        target=truth(series).astype(np.int64),
+    )
+
+
+def draw_spec(theme: Theme, data: DataConfig, dates: int, rng: np.random.Generator) -> SeriesSpec:
+    """Draw what a training series is like: any resolution, season, latitude and weather that the card promises."""
+    short, long = (5, 20) if dates > 5 else (8, 45)
+    gap = (
+        PAIR_GAP_DAYS[rng.choice(3, p=(0.4, 0.45, 0.15))]
+        if dates <= 3
+        else (short, int(rng.integers(short + 1, long + 1)))
+    )
+    wide = rng.uniform() < data.widen
+    return SeriesSpec(
+        theme=theme,
+        height=data.chip_px,
+        width=data.chip_px,
+        res_m=float(rng.choice(RES_M)),
+        dates=dates,
+        start=date(2017, 1, 1) + timedelta(days=int(rng.integers(0, 3000))),
+        gap_days=gap,
+        latitude_deg=float(rng.uniform(-50, 60)),
+        cloud_fraction=0.0 if rng.uniform() < 0.2 else float(rng.uniform(0, data.max_cloud)),
+        udm2_error=float(rng.uniform(0, 1)),
+        haze_bias_reflectance=float(rng.uniform(0, 0.08)) if wide and rng.uniform() < 0.4 else 0.0,
+        gain_spread=0.08 if wide else 0.03,
+        offset_spread_reflectance=0.01 if wide else 0.003,
+        date_gain_spread=0.08 if wide else 0.03,
+        jitter_px=float(rng.uniform(0, 1 if wide else 0.5)),
+        season_strength=float(rng.uniform(0, 1.3)),
+    )

@@ -1,0 +1,92 @@
+"""Scores of a network on landscapes that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from geo.simulator.series import Series, simulate, truth
+from geo.simulator.spec import SeriesSpec, Theme
+from models.recurrent_unet import RecurrentUNet
+from models.training.chips import TEST_SEEDS, VALIDATION_SEEDS
+from models.training.metrics import Confusion
+from models.training.themes import THEMES
+
+
+def held_out_spec(theme: Theme, side_px: int = 256) -> SeriesSpec:
+    """What held-out series are like: PlanetScope's 3 m, ten dates, a quarter cloud; every one with the change."""
+    return SeriesSpec(
+        theme=theme, height=side_px, width=side_px, res_m=3.0, dates=10, start=date(2022, 6, 1), gap_days=(6, 16),
+        cloud_fraction=0.25, fire_chance=1.0 if theme == "burned-area" else None,
+        clearing_chance=1.0 if theme == "tree-cover" else None,
+    )  # fmt: skip
+
+
+def evaluate(
+    net: RecurrentUNet, theme: Theme, *, split: Literal["validation", "test"], series: int, side_px: int = 256
+) -> dict[str, float]:
+    """Score a network on held-out simulated series.
+
+    Every pixel that was seen at least once counts at every date, under cloud too, where the mask repeats the last look
+    while the ground may have changed: what a user gets, not what the network could know. `clear_` scores count only
+    pixels that are clear at the date.
+
+    Args:
+        net: in any mode; left in eval mode.
+        theme: what the landscapes are about.
+        split: validation landscapes (for choosing) or test landscapes (for the card).
+        series: number of landscapes.
+        side_px: their edge.
+
+    Returns:
+        `iou`: of the followed class, mean over dates (all landscapes pooled); `change_iou`: the same of the change
+        since the first date; `accuracy`; and `clear_iou`, `clear_change_iou`.
+    """
+    seeds = VALIDATION_SEEDS if split == "validation" else TEST_SEEDS
+    spec, kinds = held_out_spec(theme, side_px), ("", "change_", "clear_", "clear_change_")
+    counts = {kind: [Confusion(2) for _ in range(spec.dates)] for kind in kinds}
+    for seed in seeds[:series]:
+        made = simulate(spec, seed)
+        mask = masks_of(net, made)
+        _count(counts, theme, made, mask)
+    followed = THEMES[theme].followed
+    scores = {f"{kind}iou": _mean([c.iou(1 if "change" in kind else followed) for c in counts[kind]]) for kind in kinds}
+    return scores | {"accuracy": _mean([c.accuracy() for c in counts[""]])}
+
+
+@torch.no_grad()
+def masks_of(net: RecurrentUNet, series: Series) -> NDArray[np.uint8]:
+    """Run a network over a series, date by date; (T, H, W) class ids, 255 where never clear."""
+    net.eval()
+    _, _, height, width = series.reflectance.shape
+    state: Sequence[torch.Tensor] = net.start(1, height, width)
+    masks = []
+    for x, clear, day in zip(series.reflectance, series.clear, series.days, strict=True):
+        probs, *state = net.step(
+            torch.from_numpy(x[None]), torch.from_numpy(clear[None]), torch.tensor([float(day)]), *state
+        )
+        seen = ~torch.isnan(probs[0, 0])
+        masks.append(torch.where(seen, probs[0].nan_to_num().argmax(0), 255).to(torch.uint8).numpy())
+    return np.stack(masks)
+
+
+def _count(counts: dict[str, list[Confusion]], theme: Theme, series: Series, masks: NDArray[np.uint8]) -> None:
+    true, change = truth(series), THEMES[theme].change
+    first = np.take_along_axis(masks, (masks != 255).argmax(0)[None], axis=0)[0]
+    for date_index, (truth_HW, mask_HW, clear_HW) in enumerate(zip(true, masks, series.clear, strict=True)):
+        seen = mask_HW != 255
+        truly_changed = (true[0] == change.before) & (truth_HW == change.after)
+        changed = (first == change.before) & (mask_HW == change.after)
+        for prefix, valid in (("", seen), ("clear_", clear_HW)):
+            counts[prefix][date_index].add(truth_HW, mask_HW, valid)
+            counts[f"{prefix}change_"][date_index].add(truly_changed, changed, valid)
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else float("nan")
