@@ -20,6 +20,10 @@ class LocalStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
+        self.prepare()
+
+    def prepare(self) -> None:
+        """Make the folder if it is missing."""
         (self._root / ASIDE).mkdir(parents=True, exist_ok=True)
 
     def put(self, path: Path, key: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -63,6 +64,15 @@ class S3Store(Store):
             ),
         )
         os.environ.update(gdal_environment(endpoint_url))
+
+    def prepare(self) -> None:
+        """Make the bucket if it is missing; where looking is not allowed, it is taken to be there."""
+        with _named_errors(self._bucket):
+            try:
+                self._client.head_bucket(Bucket=self._bucket)
+            except ClientError as err:
+                if err.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.NOT_FOUND:
+                    self._client.create_bucket(Bucket=self._bucket)
 
     def put(self, path: Path, key: str) -> None:
         """Store a file whole or not at all, large ones in parts."""

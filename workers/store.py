@@ -53,6 +53,9 @@ class Store(Protocol):
     Where the store cannot be reached for now, every method raises StoreUnavailable.
     """
 
+    def prepare(self) -> None:
+        """Make the folder or bucket if it is missing; called where a service starts."""
+
     def put(self, path: Path, key: str) -> None:
         """Store a file under a key, whole or not at all, in place of what was there.
 

@@ -40,10 +40,12 @@ def api(
     from workers.database import migrate
     from workers.logs import log_as_json
     from workers.settings import Settings
+    from workers.store import open_store
 
     settings = Settings()
     log_as_json()
     migrate(settings.database)
+    open_store(settings).prepare()
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,

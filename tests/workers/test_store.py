@@ -142,6 +142,16 @@ def test_a_store_that_is_away_is_said_so(s3: tuple[str, str], tmp_path: Path) ->
         list(store.keys("a"))
 
 
+def test_a_missing_bucket_is_made(s3: tuple[str, str], tmp_path: Path) -> None:
+    store = S3Store("not-made-yet", endpoint_url=s3[0])
+    with pytest.raises(NotStored):
+        store.stat("a")
+    store.prepare()
+    store.prepare()
+    store.put(file(tmp_path, b"x"), "a")
+    assert store.stat("a").size == 1
+
+
 def test_settings_choose_the_store(s3: tuple[str, str], tmp_path: Path) -> None:
     endpoint, bucket = s3
     there = open_store(Settings(store_url=f"s3://{bucket}/deep/er/", s3_endpoint_url=endpoint))
