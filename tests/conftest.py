@@ -206,17 +206,16 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, s
     client.close()
 
 
-@pytest.fixture
-def settings(tmp_path: Path, redis_url: str) -> Settings:
-    """Settings of a small service of this test's own, on SQLite and a folder."""
+def small_settings(data_dir: Path, broker_url: str) -> Settings:
+    """Settings of a small service on SQLite and a folder, whose schema is up to date; leases are short."""
     made = Settings(
-        data_dir=tmp_path / "data",
-        broker_url=redis_url,
-        device="cpu",
-        threads=1,
-        block_px=256,
-        lease_s=2.0,
-        sweep_s=0.2,
+        data_dir=data_dir, broker_url=broker_url, device="cpu", threads=1, block_px=128, lease_s=2.0, sweep_s=0.2
     )
     migrate(made.database)
     return made
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_url: str) -> Settings:
+    """Settings of a small service of this test's own."""
+    return small_settings(tmp_path / "data", redis_url)

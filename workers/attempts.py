@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from geo.errors import GeoError
 from models.errors import ModelError
 from workers.database import writing
-from workers.errors import Dismissed, JobRefused, LeaseLost, ReadingDied, Stopped, StoreUnavailable
+from workers.errors import Dismissed, JobRefused, LeaseLost, Stopped, StoreUnavailable
 from workers.jobs import end_job, job_state
-from workers.kinds import INGEST, Key, Kind, most_attempts
+from workers.kinds import INGEST, Key, Kind
 from workers.leases import Lease, claim, release, renewing
 from workers.records import JobState
 from workers.scenes import reject_scene
@@ -39,10 +39,9 @@ def attempt(place: Workplace, kind: Kind, key: Key, work: Callable[[Attempt], No
     A message for work that is held, done or unknown is dropped here.
     """
     settings = place.settings
-    most = most_attempts(kind, settings.max_attempts)
     try:
         with writing(place.sessions) as session:
-            lease = claim(session, kind, key, lease_s=settings.lease_s, most_attempts=most)
+            lease = claim(session, kind, key, lease_s=settings.lease_s, most_attempts=settings.max_attempts)
         if lease is None:
             return
         with (
@@ -74,9 +73,6 @@ def _answered(current: Attempt, work: Callable[[Attempt], None]) -> None:
     except PASSING as err:
         log.warning("to be tried again", **about, error=str(err))
         _release(current, wait=True)
-    except ReadingDied as err:
-        log.warning("reader died", **about, error=str(err))
-        _release(current, abandoned=True)
     except REFUSALS as err:
         log.info("refused", **about, reason=str(err))
         _fail(place, lease, str(err))
@@ -86,10 +82,10 @@ def _answered(current: Attempt, work: Callable[[Attempt], None]) -> None:
         _fail(place, lease, f"internal error {number}; the operator finds its details in the log under this id")
 
 
-def _release(current: Attempt, *, abandoned: bool = False, wait: bool = False) -> None:
+def _release(current: Attempt, *, wait: bool = False) -> None:
     try:
         with writing(current.place.sessions) as session:
-            release(session, current.lease, abandoned=abandoned, wait=wait)
+            release(session, current.lease, wait=wait)
     except LeaseLost:
         pass
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
+from geo.errors import SceneRejected
 from workers.attempts import Attempt, attempt
 from workers.cleaning import clean_scene
 from workers.database import writing
 from workers.dispatch import send
+from workers.errors import ReadingDied
 from workers.kinds import INGEST
 from workers.leases import finish
 from workers.reading import read_upload
@@ -21,6 +26,12 @@ from workers.workplace import Workplace
 if TYPE_CHECKING:
     from geo.bundle import Bundle
     from geo.ingest import IngestOptions
+
+
+log = structlog.get_logger()
+
+READINGS = 3
+"""Times that the process which reads an upload may crash; a file that kills its reader will do so again."""
 
 
 def ingest_scene(place: Workplace, scene_id: str) -> None:
@@ -36,20 +47,38 @@ def _ingest(current: Attempt) -> None:
         scene = session.get_one(SceneRecord, scene_id)
         upload, owner = scene.upload, scene.owner
     files = {role: _fetch(current, role, key) for role, key in upload["files"].items()}
-    out = current.folder / "read"
-    out.mkdir()
-    parts = read_upload(
-        files["image"],
-        out,
-        _options(scene_id, files, upload["options"], settings.max_scene_px),
-        timeout_s=settings.ingest_timeout_s,
-        memory_mb=settings.ingest_memory_mb,
-        check=current.check,
-    )
+    options = _options(scene_id, files, upload["options"], settings.max_scene_px)
+    out, parts = _read(current, files["image"], options)
     if parts:
         _split(current, owner, parts, upload["options"])
     else:
         _store(current, scene_id, out / "scene")
+
+
+def _read(current: Attempt, source: Path, options: IngestOptions) -> tuple[Path, tuple[Bundle, ...]]:
+    """Read an upload in a child process, which may be killed by chance; not again and again, though."""
+    settings = current.place.settings
+    for number in range(READINGS):
+        out = current.folder / f"read{number}"
+        out.mkdir()
+        try:
+            parts = read_upload(
+                source,
+                out,
+                options,
+                timeout_s=settings.ingest_timeout_s,
+                memory_mb=settings.ingest_memory_mb,
+                check=current.check,
+            )
+        except ReadingDied as err:
+            log.warning("reader died", scene=options.scene_id, error=str(err))
+            shutil.rmtree(out)
+        else:
+            return out, parts
+    raise SceneRejected(
+        f"reading {source.name} was tried {READINGS} times, and each time its process crashed or was killed; "
+        "the file is damaged, or too large for this service"
+    )
 
 
 def _fetch(current: Attempt, role: str, key: str) -> Path:

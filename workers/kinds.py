@@ -13,9 +13,6 @@ from workers.records import BlockRecord, BlockState, JobRecord, JobState, SceneR
 LeasedRecord = type[SceneRecord] | type[JobRecord] | type[BlockRecord]
 Key = tuple[str | int, ...]
 
-INGEST_ATTEMPTS = 3
-"""Times that reading one upload may end without an answer; a file that kills its reader will do so again."""
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -60,11 +57,6 @@ QUEUES = ("gpu", "io")
 def kinds_of(queues: Sequence[str]) -> list[Kind]:
     """Return the kinds whose messages go to these queues."""
     return [kind for kind in KINDS.values() if kind.queue in queues]
-
-
-def most_attempts(kind: Kind, max_attempts: int) -> int:
-    """Return how often this work may be abandoned before it fails."""
-    return min(INGEST_ATTEMPTS - 1, max_attempts) if kind is INGEST else max_attempts
 
 
 def _segmenting_jobs() -> Select[str]:

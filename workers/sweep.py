@@ -17,7 +17,7 @@ from workers.cleaning import clean_all, remove_orphans
 from workers.database import epoch, writing
 from workers.dispatch import queued, send
 from workers.errors import StoreUnavailable
-from workers.kinds import INGEST, KINDS, QUEUES, Key, Kind, kinds_of, most_attempts
+from workers.kinds import INGEST, KINDS, QUEUES, Key, Kind, kinds_of
 from workers.scratch import remove_stale
 from workers.workplace import Workplace
 
@@ -74,12 +74,11 @@ def put_back(place: Workplace, kind: Kind) -> int:
 
 def fail_exhausted(place: Workplace, kind: Kind) -> None:
     """Let work fail that was abandoned too often."""
-    most = most_attempts(kind, place.settings.max_attempts)
     record = kind.record
     with writing(place.sessions) as session:
         spent = session.execute(
             select(*kind.key_columns(), record.attempts).where(
-                *kind.live(), record.lease_token == "", record.attempts > most
+                *kind.live(), record.lease_token == "", record.attempts > place.settings.max_attempts
             )
         ).all()
         for *key, attempts in spent:
@@ -141,8 +140,8 @@ def _mark_as_sent(place: Workplace, kind: Kind, lost: int) -> list[Key]:
 def _spent(kind: Kind, attempts: int) -> str:
     if kind is INGEST:
         return (
-            f"reading the file was tried {attempts} times, and each time its process crashed or was killed; "
-            "the file is damaged, or too large for this service"
+            f"reading the file was begun {attempts} times, and each time its worker crashed or was killed; "
+            "the file may be too large for this service"
         )
     return (
         f"the work {kind.name} was begun {attempts} times, and each time its worker crashed or was killed; "

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -12,24 +13,41 @@ from sqlalchemy import func, select
 
 import workers.ingesting
 from models.registry import SHIPPED
+from tests.conftest import small_settings
 from tests.geo.scenes import landscape
 from tests.workers import hostile
 from tests.workers.places import DATES, HEIGHT, WIDTH, again, ask, messages, upload, workplace, write_image
 from workers.assembling import assemble_job
 from workers.block_pipeline import FILES
 from workers.cleaning import clean_all
+from workers.database import close_database
 from workers.ingesting import ingest_scene
 from workers.jobs import dismiss_job, job_products, job_progress
-from workers.kinds import INGEST
 from workers.preparing import plan_job
 from workers.reading import Reader, read_upload
 from workers.records import BlockRecord, BlockState, JobRecord, JobState, SceneRecord, SceneState
 from workers.scenes import receive_scene
 from workers.segmenting import segment_block
 from workers.settings import Settings
-from workers.sweep import fail_exhausted
 from workers.tasks import register_tasks
 from workers.workplace import Workplace
+
+BLOCKS = 6
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory: pytest.TempPathFactory, redis_port: int) -> Path:
+    """Data folder of a service that has read the series."""
+    folder = tmp_path_factory.mktemp("series")
+    settings = small_settings(folder / "data", f"redis://127.0.0.1:{redis_port}/0")
+    with workplace(settings) as place:
+        for number in range(DATES):
+            scene = upload(place, folder, number)
+            ingest_scene(place, scene.id)
+            found = again(place, SceneRecord, scene.id)
+            assert found.state == SceneState.READY, found.reason
+        assert list(place.store.keys("uploads/")) == []
+    return folder / "data"
 
 
 @pytest.fixture
@@ -40,18 +58,16 @@ def place(settings: Settings) -> Iterator[Workplace]:
 
 
 @pytest.fixture
-def job(place: Workplace, tmp_path: Path) -> str:
-    """A job that is planned, with its blocks sent."""
-    for number in range(DATES):
-        scene = upload(place, tmp_path, number)
-        ingest_scene(place, scene.id)
-        assert again(place, SceneRecord, scene.id).state == SceneState.READY
+def job(series: Path, settings: Settings, place: Workplace) -> str:
+    """A job over the series that is planned, with its blocks sent."""
+    close_database(place.sessions)
+    shutil.copytree(series, settings.data_dir, dirs_exist_ok=True)
     made = ask(place, start="2020-08-01", end="2020-09-30")
     plan_job(place, made.id)
     planned = again(place, JobRecord, made.id)
     assert planned.state == JobState.SEGMENTING, planned.message
-    assert planned.blocks_total == 4
-    assert messages(place)["gpu"] == 4
+    assert planned.blocks_total == BLOCKS
+    assert messages(place)["gpu"] == BLOCKS
     return made.id
 
 
@@ -61,11 +77,10 @@ def segment_all(place: Workplace, job_id: str) -> None:
 
 
 def test_from_uploads_to_products(place: Workplace, job: str) -> None:
-    assert list(place.store.keys("uploads/")) == []
     segment_all(place, job)
     assert again(place, JobRecord, job).state == JobState.ASSEMBLING
     assert messages(place)["io"] == 1
-    assert len(list(place.store.keys(f"jobs/{job}/blocks/"))) == 4 * len(FILES)
+    assert len(list(place.store.keys(f"jobs/{job}/blocks/"))) == BLOCKS * len(FILES)
     assemble_job(place, job)
     done = again(place, JobRecord, job)
     assert done.state == JobState.SUCCESSFUL, done.message
@@ -91,19 +106,20 @@ def test_what_is_done_is_not_done_again(place: Workplace, job: str) -> None:
     segment_all(place, job)
     plan_job(place, job)
     assert before == {key: place.store.stat(key) for key in place.store.keys(f"jobs/{job}/")}
-    assert again(place, JobRecord, job).blocks_done == 4
+    assert again(place, JobRecord, job).blocks_done == BLOCKS
 
 
 def test_two_workers_on_the_last_blocks_assemble_once(place: Workplace, job: str) -> None:
-    segment_block(place, job, 0)
-    segment_block(place, job, 1)
-    threads = [threading.Thread(target=segment_block, args=(place, job, index)) for index in (2, 3, 2, 3)]
+    for index in range(BLOCKS - 2):
+        segment_block(place, job, index)
+    last = (BLOCKS - 2, BLOCKS - 1)
+    threads = [threading.Thread(target=segment_block, args=(place, job, index)) for index in last * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     found = again(place, JobRecord, job)
-    assert (found.state, found.blocks_done) == (JobState.ASSEMBLING, 4)
+    assert (found.state, found.blocks_done) == (JobState.ASSEMBLING, BLOCKS)
     assert messages(place)["io"] == 1
 
 
@@ -221,12 +237,12 @@ def test_a_zip_of_several_scenes_is_split(place: Workplace, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "timeout_s", "tries", "reason"),
+    ("behaviour", "timeout_s", "reason"),
     [
-        (hostile.hang, 1, 1, "took longer than 1 s"),
-        (hostile.gobble, 600, 1, "more than 4,096 MB of memory"),
-        (hostile.die, 600, 3, "crashed or was killed"),
-        (hostile.fall_over, 600, 1, "internal error "),
+        (hostile.hang, 1, "took longer than 1 s"),
+        (hostile.gobble, 600, "more than 4,096 MB of memory"),
+        (hostile.die, 600, "crashed or was killed"),
+        (hostile.fall_over, 600, "internal error "),
     ],
 )
 def test_a_hostile_upload_harms_nobody(
@@ -235,17 +251,12 @@ def test_a_hostile_upload_harms_nobody(
     monkeypatch: pytest.MonkeyPatch,
     behaviour: Reader,
     timeout_s: int,
-    tries: int,
     reason: str,
 ) -> None:
     monkeypatch.setattr(workers.ingesting, "read_upload", partial(read_upload, read=behaviour))
     with workplace(settings.model_copy(update={"ingest_timeout_s": timeout_s})) as place:
         scene = upload(place, tmp_path, 0)
-        for _ in range(tries):
-            assert again(place, SceneRecord, scene.id).state == SceneState.RECEIVED
-            ingest_scene(place, scene.id)
-        fail_exhausted(place, INGEST)
-        clean_all(place.sessions, place.store)
+        ingest_scene(place, scene.id)
         found = again(place, SceneRecord, scene.id)
         assert found.state == SceneState.REJECTED
         assert reason in found.reason
