@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -14,6 +15,10 @@ from rasterio import features
 
 Floats = NDArray[np.float64]
 Polygons = NDArray[np.object_]
+Between = Callable[[Floats, Floats], tuple[NDArray[np.intp], Floats]]
+"""Given the edges' starts and ends, (E, 2) each: how many vertices go between, (E,), and which, in order, (sum, 2)."""
+
+_EDGES_AT_ONCE = 200_000
 
 OFFSET_GRID = Affine(1, 0, 1, 0, -1, 0)
 """x = col + 1, y = -row: rasterio would warn of x = col that GDAL takes it for no geotransform."""
@@ -48,39 +53,56 @@ def trace_regions(path: Path, corners: NDArray[np.int64], count: int, simplify_p
     Returns:
         One valid polygon per region in (col, -row), together a coverage: neighbours share every vertex of their edges.
     """
-    polygons = np.empty(count, object)
+    rings, owners = list[Floats](), list[int]()
     with rasterio.open(path) as dataset:
         for outline, number in features.shapes(rasterio.band(dataset, 1), connectivity=4):
             if number > 0:
-                polygons[int(number) - 1] = shapely.Polygon(outline["coordinates"][0], outline["coordinates"][1:])
-        shape = dataset.shape
-    polygons = _with_corners(_in_pixels(polygons), corners, shape)
-    if simplify_px > 0 and count:
+                rings.extend(np.array(ring) for ring in outline["coordinates"])
+                owners.extend([int(number) - 1] * len(outline["coordinates"]))
+        span = max(dataset.shape) + 1
+    if not count:
+        return np.empty(0, object)
+    ring_of = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    vertices = np.concatenate(rings) - [OFFSET_GRID.c, OFFSET_GRID.f]
+    del rings
+    polygons = _build(*_insert(vertices, ring_of, _corners_between(corners, span)), np.array(owners))
+    if simplify_px > 0:
         polygons = np.asarray(shapely.coverage_simplify(polygons, simplify_px))
     return polygons
 
 
-def insert_vertices(
-    polygons: Polygons, between: Callable[[Floats, Floats], tuple[NDArray[np.intp], Floats]]
-) -> Polygons:
+def insert_vertices(polygons: Polygons, between: Between) -> Polygons:
     """Put more vertices on the polygons' edges.
 
     Args:
         polygons: (N,), no multipolygons.
-        between: given the edges' starts and ends, each (E, 2), tells how many vertices go between, (E,), and which,
-            in order, (sum, 2). To keep a coverage it must give an edge and its reverse the same vertices.
+        between: which vertices; to keep a coverage it must give an edge and its reverse the same ones.
     """
     if not len(polygons):
         return polygons
-    rings, polygon_of_ring = shapely.get_rings(polygons, return_index=True)
-    vertices, ring_of = shapely.get_coordinates(rings, return_index=True)
+    rings, owners = shapely.get_rings(polygons, return_index=True)
+    return _build(*_insert(*shapely.get_coordinates(rings, return_index=True), between), owners)
+
+
+def _insert(
+    vertices: Floats, ring_of: NDArray[np.integer[Any]], between: Between
+) -> tuple[Floats, NDArray[np.integer[Any]]]:
+    """Put vertices on the edges of rings that lie one after the other, some edges at a time."""
     edges = np.flatnonzero(ring_of[1:] == ring_of[:-1])
-    counts, points = between(vertices[edges], vertices[edges + 1])
-    places = np.repeat(edges + 1, counts)
-    vertices = np.insert(vertices, places, points, axis=0)
-    ring_of = np.insert(ring_of, places, ring_of[places])
+    places, points = [np.empty(0, np.intp)], [np.empty((0, 2))]
+    for some in np.array_split(edges, len(edges) // _EDGES_AT_ONCE + 1):
+        counts, found = between(vertices[some], vertices[some + 1])
+        places.append(np.repeat(some + 1, counts))
+        points.append(found)
+    place = np.concatenate(places)
+    return np.insert(vertices, place, np.concatenate(points), axis=0), np.insert(ring_of, place, ring_of[place])
+
+
+def _build(vertices: Floats, ring_of: NDArray[np.integer[Any]], owners: NDArray[np.integer[Any]]) -> Polygons:
+    """Make polygons from rings, each ring told its polygon; of a polygon's rings the outer one comes first."""
     rings = np.asarray(shapely.linearrings(vertices, indices=ring_of))
-    return np.asarray(shapely.polygons(rings, indices=polygon_of_ring))
+    order = np.argsort(owners, kind="stable")
+    return np.asarray(shapely.polygons(rings[order], indices=owners[order]))
 
 
 def expand(counts: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -89,14 +111,14 @@ def expand(counts: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]
     return edge, np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def _in_pixels(polygons: Polygons) -> Polygons:
-    return np.asarray(shapely.transform(polygons, lambda vertices: vertices - [1.0, 0.0]))
+def _corners_between(corners: NDArray[np.int64], span: int) -> Between:
+    """Find, for straight edges between pixel corners, the junctions that lie on them.
 
-
-def _with_corners(polygons: Polygons, corners: NDArray[np.int64], shape: tuple[int, int]) -> Polygons:
-    """Insert into every straight edge the junctions that lie on it."""
+    Args:
+        corners: junctions as (row, col), (N, 2).
+        span: larger than any row or column.
+    """
     rows, cols = corners[:, 0], corners[:, 1]
-    span = max(shape) + 1
     # Each junction stands twice in one sorted list: along its row, and, after all rows, along its column.
     codes = np.sort(np.concatenate([rows * span + cols, (span + cols) * span + rows]))
 
@@ -113,4 +135,4 @@ def _with_corners(polygons: Polygons, corners: NDArray[np.int64], shape: tuple[i
         points = np.where(level[edge], [new, -row[edge]], [col[edge], -new])
         return stop - first, points.T.astype(np.float64)
 
-    return insert_vertices(polygons, between)
+    return between
