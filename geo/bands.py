@@ -94,7 +94,7 @@ def require_roles(bands: Mapping[str, int], count: int, name: str) -> None:
         raise BandsUnknown(f"unknown band role(s) {', '.join(unknown)}; use {', '.join(ROLES)}")
     if len(set(bands.values())) < len(bands):
         raise BandsUnknown(f"two roles share one band of {name}: {dict(bands)}; give each its own number")
-    check_bands(bands, count)
+    check_bands(bands, count, name)
 
 
 def _sentinel2_roles(descriptions: Sequence[str | None]) -> dict[str, int] | None:
@@ -110,7 +110,7 @@ def _sentinel2_roles(descriptions: Sequence[str | None]) -> dict[str, int] | Non
     return {role: found[name] for name, role in _SENTINEL2.items() if name in found}
 
 
-def check_bands(bands: Mapping[str, int], count: int) -> None:
+def check_bands(bands: Mapping[str, int], count: int, name: str = "the raster") -> None:
     """Refuse roles that point past the raster's last band.
 
     Raises:
@@ -118,4 +118,4 @@ def check_bands(bands: Mapping[str, int], count: int) -> None:
     """
     for role, number in bands.items():
         if not 1 <= number <= count:
-            raise BandsUnknown(f"{role}={number}, but the raster has {count} band(s)")
+            raise BandsUnknown(f"{role}={number}, but {name} has {count} band(s)")

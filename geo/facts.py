@@ -19,7 +19,7 @@ from geo.errors import SceneRejected
 from geo.metadata import Metadata, read_metadata
 from geo.planetscope import IMAGES, Content, parse_name
 from geo.radiometry import Scaling, find_valid
-from geo.raster import alpha_bands, read_mask, read_pixels, read_windows
+from geo.raster import alpha_bands, nodata_values, read_mask, read_pixels, read_windows
 from geo.times import time_in_name, time_in_tag
 
 
@@ -124,7 +124,7 @@ def _samples(dataset: rasterio.DatasetReader, numbers: tuple[int, ...]) -> Itera
     """Yield valid numbers of the image, from the middle outwards."""
     windows = list(read_windows(dataset, len(numbers)))
     middle = len(windows) / 2
-    nodata = [dataset.nodatavals[n - 1] for n in numbers]
+    nodata = nodata_values(dataset, numbers)
     for _, window in sorted(enumerate(windows), key=lambda entry: abs(entry[0] + 0.5 - middle)):
         values = read_pixels(dataset, numbers, window)
         valid = find_valid(values, nodata, read_mask(dataset, window, numbers))

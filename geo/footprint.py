@@ -17,6 +17,7 @@ from geo.errors import SceneRejected
 
 _SIDE_PX = 512
 _MAX_PARTS = 32
+_SLACK_PX = 1.5
 _DEGREES = 1e-7
 
 
@@ -53,7 +54,8 @@ def _outline(valid: NDArray[np.bool_], transform: Affine) -> BaseGeometry:
         outline = outline.convex_hull
     pixel = abs(transform.determinant) ** 0.5
     # Grow by what the simplification may take away: the footprint is for finding scenes, so it covers them.
-    simple = outline.simplify(pixel).buffer(pixel, join_style="mitre").intersection(box(*outline.bounds))
+    slack = _SLACK_PX * pixel
+    simple = outline.simplify(slack).buffer(slack, join_style="mitre").intersection(box(*outline.bounds))
     return simple if len(shapely.get_coordinates(simple)) < len(shapely.get_coordinates(outline)) else outline
 
 
@@ -79,7 +81,7 @@ def to_wgs84(outline: BaseGeometry, crs: str, *, geographic: bool) -> BaseGeomet
 
     projected = shapely.transform(outline, project)
     coordinates = shapely.get_coordinates(projected)
-    if not np.isfinite(coordinates).all() or np.abs(coordinates[:, 1]).max() > 90 + 1e-6:
+    if not len(coordinates) or not np.isfinite(coordinates).all() or np.abs(coordinates[:, 1]).max() > 90 + 1e-6:
         raise SceneRejected("the scene lies outside the area where its CRS holds; check CRS and geotransform")
     return _split(shapely.make_valid(projected.simplify(_DEGREES * 10)))
 

@@ -18,11 +18,11 @@ from geo.archive import unpack
 from geo.bundle import Bundle, bundle_of, find_bundles
 from geo.cog import write_cog
 from geo.errors import SceneRejected
-from geo.facts import choose_bands, choose_scaling, gather_facts
+from geo.facts import Facts, choose_bands, choose_scaling, gather_facts
 from geo.footprint import valid_footprint
 from geo.item import scene_item
 from geo.normalise import Plain, make_north_up, normalise
-from geo.raster import ENVIRONMENT, MAX_PX, open_raster
+from geo.raster import ENVIRONMENT, MAX_PX, open_raster, refuse_read_errors
 from geo.scene import Scene
 from geo.signature import is_zip
 from geo.udm import lay_over
@@ -92,27 +92,30 @@ def split_source(source: Path, work_dir: Path, options: IngestOptions) -> list[t
     bundles = _bundles(source, work_dir / "unpacked")
     if len(bundles) == 1 and bundles[0].image == source:
         return [(source, options)]
-    parts = []
-    for bundle in bundles:
-        scene_id = options.scene_id if len(bundles) == 1 else f"{options.scene_id}-{bundle.name}"
-        beside = bundle_of(bundle.image)
-        parts.append(
-            (
-                bundle.image,
-                replace(
-                    options,
-                    scene_id=scene_id,
-                    udm2=options.udm2 or (None if beside.udm2 else bundle.udm2),
-                    metadata=options.metadata
-                    or (
-                        None
-                        if beside.metadata_xml or beside.metadata_json
-                        else bundle.metadata_xml or bundle.metadata_json
-                    ),
-                ),
-            )
+    several = len(bundles) > 1
+    return [
+        (
+            bundle.image,
+            replace(
+                _and_parts(options, bundle),
+                scene_id=f"{options.scene_id}-{bundle.name}" if several else options.scene_id,
+            ),
         )
-    return parts
+        for bundle in bundles
+    ]
+
+
+def _and_parts(options: IngestOptions, bundle: Bundle) -> IngestOptions:
+    """Name the parts of a bundle that `ingest` would not find beside the image by itself."""
+    beside = bundle_of(bundle.image)
+    udm2, metadata = options.udm2, options.metadata
+    if udm2 is None and bundle.udm2 != beside.udm2:
+        udm2 = bundle.udm2
+    if metadata is None and bundle.metadata_xml != beside.metadata_xml:
+        metadata = bundle.metadata_xml
+    elif metadata is None and bundle.metadata_json != beside.metadata_json:
+        metadata = bundle.metadata_json
+    return replace(options, udm2=udm2, metadata=metadata)
 
 
 def _bundles(source: Path, unpack_into: Path) -> list[Bundle]:
@@ -138,46 +141,53 @@ def _with_options(bundle: Bundle, options: IngestOptions) -> Bundle:
 
 
 def _make_scene(bundle: Bundle, made: Path, work: Path, options: IngestOptions) -> Scene:
+    """Write the scene's three files to `made`; its paths are relative to there."""
+    plain = Plain(work / "reflectance.tif", work / "clear.tif")
+    facts, roles, notes = _rewrite(bundle, plain, options)
+    with rasterio.Env(**ENVIRONMENT):
+        upright = make_north_up(plain, Plain(work / "reflectance-upright.tif", work / "clear-upright.tif"))
+        write_cog(upright.reflectance, made / "reflectance.tif", overviews="average", predictor=True)
+        write_cog(upright.clear, made / "clear.tif", overviews="mode")
+        with rasterio.open(made / "reflectance.tif") as dataset:
+            geobox = GeoBox(dataset.shape, dataset.transform, dataset.crs.to_wkt())
+        footprint = valid_footprint(str(made / "reflectance.tif"))
+    scene = Scene(
+        id=options.scene_id,
+        acquired=facts.acquired,
+        satellite=facts.metadata.satellite,
+        bands=roles,
+        reflectance="reflectance.tif",
+        clear="clear.tif",
+        geobox=geobox,
+        footprint=footprint,
+    )
+    item = scene_item(scene, facts.metadata, {**notes, "chronoseg:resampled": upright is not plain})
+    (made / "item.json").write_text(json.dumps(item, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    return scene
+
+
+def _rewrite(bundle: Bundle, into: Plain, options: IngestOptions) -> tuple[Facts, tuple[str, ...], dict[str, Any]]:
+    """Rewrite the image on its own grid; return what is known about it, its roles, and notes for the item."""
     with ExitStack() as stack:
         image = stack.enter_context(open_raster(bundle.image, max_px=options.max_px))
-        facts = gather_facts(bundle, image, options.acquired)
-        roles, numbers = choose_bands(image, facts, options.bands)
+        with refuse_read_errors(bundle.image):
+            facts = gather_facts(bundle, image, options.acquired)
+            roles, numbers = choose_bands(image, facts, options.bands)
+            scaling = choose_scaling(image, facts, numbers, options.scale)
         mask = None
         if bundle.udm2 is not None:
             mask = lay_over(stack.enter_context(open_raster(bundle.udm2, max_px=options.max_px)), image)
-        scaling = choose_scaling(image, facts, numbers, options.scale)
-        plain = Plain(work / "reflectance.tif", work / "clear.tif")
-        counts = normalise(image, roles, numbers, scaling, mask, plain)
-    with rasterio.Env(**ENVIRONMENT):
-        upright = make_north_up(plain, Plain(work / "reflectance-upright.tif", work / "clear-upright.tif"))
-        reflectance, clear = made / "reflectance.tif", made / "clear.tif"
-        write_cog(upright.reflectance, reflectance, overviews="average", predictor=True)
-        write_cog(upright.clear, clear, overviews="mode")
-        with rasterio.open(reflectance) as dataset:
-            geobox = GeoBox(dataset.shape, dataset.transform, dataset.crs.to_wkt())
-        scene = Scene(
-            id=options.scene_id,
-            acquired=facts.acquired,
-            satellite=facts.metadata.satellite,
-            bands=roles,
-            reflectance="reflectance.tif",
-            clear="clear.tif",
-            geobox=geobox,
-            footprint=valid_footprint(str(reflectance)),
-        )
-    scales = sorted(set(scaling.scales))
-    notes: dict[str, Any] = {
-        "chronoseg:scale": scales[0] if len(scales) == 1 else list(scaling.scales),
+        counts = normalise(image, roles, numbers, scaling, mask, into)
+    scales = set(scaling.scales)
+    notes = {
+        "chronoseg:scale": scales.pop() if len(scales) == 1 else list(scaling.scales),
         "chronoseg:scale_source": scaling.source,
         "chronoseg:acquired_source": facts.acquired_source,
         "chronoseg:mask_source": "pixels with data" if mask is None else mask.kind,
         "chronoseg:valid_pct": round(100 * counts.valid / counts.total, 2),
         "chronoseg:clear_pct": round(100 * counts.clear / counts.valid, 2),
-        "chronoseg:resampled": upright is not plain,
     }
-    item = scene_item(scene, facts.metadata, notes)
-    (made / "item.json").write_text(json.dumps(item, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    return scene
+    return facts, roles, notes
 
 
 def _publish(made: Path, out_dir: Path) -> None:

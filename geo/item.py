@@ -13,12 +13,12 @@ from shapely.geometry.base import BaseGeometry
 from geo.metadata import Metadata
 from geo.scene import REFLECTANCE_NODATA, REFLECTANCE_SCALE, Scene
 
-EXTENSIONS = (
-    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/view/v1.0.0/schema.json",
-    "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
-)
+EXTENSIONS = {
+    "proj": "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "eo": "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
+    "raster": "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
+    "view": "https://stac-extensions.github.io/view/v1.0.0/schema.json",
+}
 
 
 def scene_item(scene: Scene, metadata: Metadata | None = None, notes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -30,13 +30,16 @@ def scene_item(scene: Scene, metadata: Metadata | None = None, notes: dict[str, 
         notes: more properties, as `chronoseg:scale_source`.
     """
     metadata = metadata or Metadata()
+    properties = _properties(scene, metadata) | (notes or {})
+    # The view extension must not be named by an item that has no angle.
+    views = any(name.startswith("view:") for name in properties)
     item = pystac.Item(
         id=scene.id,
         geometry=mapping(scene.footprint),
         bbox=list(footprint_bbox(scene.footprint)),
         datetime=scene.acquired,
-        properties=_properties(scene, metadata) | (notes or {}),
-        stac_extensions=list(EXTENSIONS),
+        properties=properties,
+        stac_extensions=[url for prefix, url in EXTENSIONS.items() if views or prefix != "view"],
     )
     item.add_asset("reflectance", _reflectance(scene))
     item.add_asset("clear", _clear(scene))
@@ -65,7 +68,7 @@ def crs_property(wkt: str) -> dict[str, str]:
         code = ":".join(authority)
         if CRS.from_string(code) == crs:
             return {"proj:code": code}
-    return {"proj:wkt2": crs.to_wkt(version="WKT2_2019")}
+    return {"proj:wkt2": wkt}
 
 
 def _properties(scene: Scene, metadata: Metadata) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from rasterio.vrt import WarpedVRT
 from geo.blocks import cut_blocks
 from geo.errors import SceneRejected
 from geo.radiometry import Scaling, find_valid
-from geo.raster import is_north_up, read_mask, read_pixels, read_windows
+from geo.raster import is_north_up, nodata_values, read_mask, read_pixels, read_windows
 from geo.scene import REFLECTANCE_NODATA, REFLECTANCE_SCALE
 from geo.udm import UsableMask
 
@@ -64,7 +64,7 @@ def normalise(
         SceneRejected: the pixels are damaged, or none holds data.
     """
     valid_px = clear_px = 0
-    nodata = [image.nodatavals[number - 1] for number in numbers]
+    nodata = nodata_values(image, numbers)
     grid = {"width": image.width, "height": image.height, "crs": image.crs, "transform": image.transform}
     with _create(into.reflectance, roles, grid) as reflectance, _create(into.clear, None, grid) as clear:
         for window in read_windows(image, len(numbers)):
@@ -118,7 +118,13 @@ def north_up_grid(transform: Affine, height: int, width: int) -> tuple[Affine, i
 
 def _warp(source: Path, target: Path, grid: dict[str, Any]) -> None:
     with rasterio.open(source) as dataset:
-        options = {"crs": dataset.crs, "resampling": Resampling.nearest, "tolerance": 0, "nodata": 0, "src_nodata": 0}
+        options = {
+            "crs": dataset.crs,
+            "resampling": Resampling.nearest,
+            "tolerance": 1e-6,
+            "nodata": 0,
+            "src_nodata": 0,
+        }
         roles = dataset.descriptions if dataset.dtypes[0] == "uint16" else None
         with (
             WarpedVRT(dataset, warp_mem_limit=64, **options, **grid) as upright,

@@ -46,7 +46,9 @@ class Scaling:
             else:
                 # float32 holds 16-bit numbers exactly; wider ones keep their own width.
                 numbers = values[band].astype(np.result_type(values.dtype, np.float32))
-                numbers = numbers * (scale / REFLECTANCE_SCALE) + offset / REFLECTANCE_SCALE
+                # The largest floats overflow to infinity here, and end at 65535 as other large ones do.
+                with np.errstate(over="ignore", invalid="ignore"):
+                    numbers = numbers * (scale / REFLECTANCE_SCALE) + offset / REFLECTANCE_SCALE
                 out[band] = np.clip(np.rint(np.where(valid, numbers, 0)), 1, 65535)
             out[band][~valid] = REFLECTANCE_NODATA
         return out
@@ -63,7 +65,8 @@ def find_valid(values: NDArray[Any], nodata: Iterable[float | None], inside: NDA
         nodata: the file's nodata value of each band, None where it declares none.
         inside: (H, W), what alpha or an internal mask say.
     """
-    valid = inside & values.any(axis=0)
+    with np.errstate(invalid="ignore"):
+        valid = inside & values.any(axis=0)
     for band, missing in zip(values, nodata, strict=True):
         if np.issubdtype(band.dtype, np.floating):
             valid &= np.isfinite(band)

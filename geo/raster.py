@@ -14,6 +14,11 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
+from pyproj import CRS
+from pyproj.exceptions import ProjError
+
+# GDAL's own errors reach the caller from header reads; rasterio has no public name for them.
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.windows import Window
@@ -69,7 +74,7 @@ def refuse_read_errors(path: Path) -> Iterator[None]:
     """Turn what rasterio and GDAL raise on a damaged file into SceneRejected."""
     try:
         yield
-    except RasterioError as err:
+    except (RasterioError, CPLE_BaseError) as err:
         raise SceneRejected(
             f"{path.name} is damaged or cut short ({_reason(err)}); "
             "check it with `gdalinfo -checksum`, then send the whole file again"
@@ -130,6 +135,12 @@ def alpha_bands(dataset: rasterio.DatasetReader) -> tuple[int, ...]:
     return tuple(n for n, meaning in enumerate(dataset.colorinterp, start=1) if meaning == ColorInterp.alpha)
 
 
+def nodata_values(dataset: rasterio.DatasetReader, bands: tuple[int, ...]) -> tuple[float | None, ...]:
+    """Return what the file declares as nodata for each of some bands."""
+    with refuse_read_errors(Path(dataset.name)):
+        return tuple(dataset.nodatavals[number - 1] for number in bands)
+
+
 def is_north_up(transform: Affine) -> bool:
     """Tell whether columns run east and rows run south, with no rotation."""
     return bool(transform.b == 0 and transform.d == 0 and transform.a > 0 and transform.e < 0)
@@ -143,6 +154,7 @@ def _open_checked(path: Path, max_px: int) -> rasterio.DatasetReader:
             _check_size(dataset, path, max_px)
             _check_type(dataset, path)
             _check_place(dataset, path)
+            _touch_header(dataset)
         except BaseException:
             dataset.close()
             raise
@@ -192,14 +204,34 @@ def _check_place(dataset: rasterio.DatasetReader, path: Path) -> None:
             f"{path.name} is placed by ground control points or RPCs only; "
             "orthorectify it first (`gdalwarp`, or order Planet's 3B product)"
         )
-    if dataset.crs is None:
+    if not dataset.crs:
         raise SceneRejected(f"{path.name} has no coordinate system; add it with `gdal_edit.py -a_srs EPSG:...`")
     if not (dataset.crs.is_geographic or dataset.crs.is_projected):
         raise SceneRejected(f"{path.name} has a local coordinate system; expected a geographic or projected one")
+    try:
+        CRS.from_wkt(dataset.crs.to_wkt())
+    except ProjError as err:
+        raise SceneRejected(f"{path.name} has a coordinate system that PROJ cannot read ({err}); set it anew") from err
     if transform.is_identity:
         raise SceneRejected(f"{path.name} has no geotransform; add it with `gdal_edit.py -a_ullr ...`")
-    if not all(map(math.isfinite, transform)) or transform.determinant == 0:
+    if not _is_usable(transform, dataset.width, dataset.height):
         raise SceneRejected(f"{path.name} has an unusable geotransform {tuple(transform)[:6]}; write it anew")
+
+
+def _is_usable(transform: Affine, width: int, height: int) -> bool:
+    """Tell whether neighbouring pixels have different, finite places, nowhere near the limits of float64."""
+    if not all(map(math.isfinite, transform)):
+        return False
+    reach = max(abs(v) for corner in ((0, 0), (width, 0), (0, height), (width, height)) for v in transform * corner)
+    sides = math.hypot(transform.a, transform.d), math.hypot(transform.b, transform.e)
+    upright = abs(transform.determinant) > 1e-3 * sides[0] * sides[1]
+    return reach < 1e9 and min(sides) > 1e-12 * max(reach, 1) and upright
+
+
+def _touch_header(dataset: rasterio.DatasetReader) -> None:
+    """Read every header value that is used later, while errors still count as the file's."""
+    _ = dataset.tags(), dataset.descriptions, dataset.colorinterp, dataset.nodatavals
+    _ = dataset.scales, dataset.offsets, dataset.mask_flag_enums
 
 
 def _reason(err: BaseException) -> str:
