@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from models.recurrent_unet import RecurrentUNet
 
 
-def measure_radius(net: RecurrentUNet, *, dates: int = 2, reach_px: int = 80, seed: int = 0) -> int:
+def measure_radius(
+    net: RecurrentUNet, *, dates: int = 2, reach_px: int = 80, seed: int = 0, phases: Sequence[int] | None = None
+) -> int:
     """Measure the radius of the receptive field in pixels (Chebyshev distance), up to `reach_px`.
 
     The gradient of one output pixel, at every phase of the stride, with respect to all dates' input: the farthest pixel
@@ -18,6 +22,7 @@ def measure_radius(net: RecurrentUNet, *, dates: int = 2, reach_px: int = 80, se
         dates: dates in the series; the last one's output is probed.
         reach_px: how far the probe looks; the answer must be less, else the field is wider than the probe.
         seed: of the random input.
+        phases: positions of the output pixel within the stride; None = all, since the field leans with the position.
 
     Raises:
         ValueError: the field reaches the probe's edge.
@@ -27,7 +32,7 @@ def measure_radius(net: RecurrentUNet, *, dates: int = 2, reach_px: int = 80, se
     side = -(-(2 * reach_px + stride) // stride) * stride
     generator = torch.Generator().manual_seed(seed)
     radius = 0
-    for phase in range(stride):
+    for phase in range(stride) if phases is None else phases:
         x = torch.rand((1, dates, net.bands, side, side), generator=generator).requires_grad_()
         clear = torch.ones((1, dates, side, side), dtype=torch.bool)
         days = 18000.0 + 10.0 * torch.arange(dates, dtype=torch.float32).reshape(1, -1)
