@@ -17,8 +17,8 @@ class MediaTypeRefused(ServiceError):
     """A body is of a media type that the route does not read."""
 
 
-class UploadTooLarge(ServiceError):
-    """An upload is larger than the settings allow."""
+class BodyTooLarge(ServiceError):
+    """A body is larger than is allowed here."""
 
 
 class ProcessUnknown(ServiceError):

@@ -32,7 +32,7 @@ TABLE: Mapping[type[Exception], Kind] = {
     errors.BodyMalformed: (400, OWN + "body-malformed", "The request cannot be parsed"),
     errors.InputsRefused: (422, OWN + "inputs-refused", "The inputs cannot be used"),
     errors.MediaTypeRefused: (415, OWN + "media-type", "Media type not supported"),
-    errors.UploadTooLarge: (413, OWN + "upload-too-large", "The upload is too large"),
+    errors.BodyTooLarge: (413, OWN + "body-too-large", "The body is too large"),
     errors.ProcessUnknown: (404, OGC + "no-such-process", "No such process"),
     errors.AssetUnknown: (404, OWN + "asset-unknown", "No such asset"),
     errors.ProductUnknown: (404, OWN + "product-unknown", "No such product"),

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from email.message import Message
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from service.errors import BodyMalformed, InputsRefused, MediaTypeRefused, UploadTooLarge
+from service.errors import BodyMalformed, BodyTooLarge, InputsRefused, MediaTypeRefused
 
 FILE_ROLES = {"image": "image", "bundle": "image", "udm2": "udm2", "metadata": "metadata"}
 """Field of the form -> role of the file."""
@@ -53,13 +53,13 @@ async def read_upload(request: Request, folder: Path, max_bytes: int) -> Upload:
 
     Raises:
         MediaTypeRefused: the body is neither.
-        UploadTooLarge: it is larger than `max_bytes`.
+        BodyTooLarge: it is larger than `max_bytes`.
         BodyMalformed: the form cannot be parsed.
         InputsRefused: a field is unknown, given twice, or the image is missing.
     """
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared) > max_bytes:
-        raise UploadTooLarge(_too_large(max_bytes))
+        raise BodyTooLarge(_too_large(max_bytes))
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     media_type = kind.decode("latin-1").lower()
     batches = _batches(request, max_bytes)
@@ -89,7 +89,7 @@ async def _batches(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
     async for chunk in request.stream():
         total += len(chunk)
         if total > max_bytes:
-            raise UploadTooLarge(_too_large(max_bytes))
+            raise BodyTooLarge(_too_large(max_bytes))
         batch += chunk
         if len(batch) >= _BATCH_BYTES:
             yield bytes(batch)
@@ -99,8 +99,9 @@ async def _batches(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
 
 
 async def _read_raw(request: Request, batches: AsyncIterator[bytes], folder: Path, fallback: str) -> Upload:
-    _, options = parse_options_header(request.headers.get("content-disposition", ""))
-    name = request.query_params.get("name") or _disposition_name(options) or fallback
+    header = Message()
+    header["Content-Disposition"] = request.headers.get("content-disposition", "")
+    name = request.query_params.get("name") or header.get_filename() or fallback
     target = _target(folder, "image", safe_filename(name, fallback))
     with target.open("xb") as file:
         async for batch in batches:
@@ -140,12 +141,6 @@ async def _read_form(batches: AsyncIterator[bytes], boundary: bytes, folder: Pat
     if not form.ended:
         raise BodyMalformed("the multipart body ends before its closing boundary")
     return Upload(form.files, form.texts)
-
-
-def _disposition_name(options: dict[bytes, bytes]) -> str:
-    if b"filename*" in options:
-        return unquote(options[b"filename*"].decode("latin-1").split("''", 1)[-1])
-    return options.get(b"filename", b"").decode("utf-8", "replace")
 
 
 @dataclass(frozen=True)
@@ -201,7 +196,9 @@ class _Form:
         if role in self.files:
             raise InputsRefused(f"the upload carries two files as {role}; send one scene at a time")
         fallback = {"image": "image.tif", "udm2": "udm2.tif", "metadata": "metadata"}[role]
-        self.files[role] = _target(self.folder, role, safe_filename(_disposition_name(options), fallback))
+        self.files[role] = _target(
+            self.folder, role, safe_filename(options.get(b"filename", b"").decode("utf-8", "replace"), fallback)
+        )
         self._file = self.files[role].open("xb")
 
     def data(self, data: bytes, start: int, end: int) -> None:

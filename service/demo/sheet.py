@@ -42,9 +42,10 @@ def draw_sheet(path: Path, title: str, legend: dict[int, tuple[str, str]], panel
     figure = Figure(figsize=(1.3 + 2.0 * count, 7.6), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.subplots(3, count, squeeze=False)
-    for column, panel in enumerate(panels):
-        image, truth, mask = _read_panel(panel)
-        axes[0, column].imshow(image)
+    read = [_read_panel(panel) for panel in panels]
+    low, high = _brightness([image for image, _, _ in read])
+    for column, (panel, (image, truth, mask)) in enumerate(zip(panels, read, strict=True)):
+        axes[0, column].imshow(_stretched(image, low, high))
         axes[0, column].set_title(panel.title, fontsize=11)
         axes[1, column].imshow(_coloured(truth, legend))
         axes[2, column].imshow(_coloured(mask, legend))
@@ -62,8 +63,8 @@ def draw_sheet(path: Path, title: str, legend: dict[int, tuple[str, str]], panel
     figure.savefig(path)
 
 
-def _read_panel(panel: Panel) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    """Read image (H, W, 3), truth and mask (H, W), thinned out to the sheet's size, on the mask's extent."""
+def _read_panel(panel: Panel) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint8]]:
+    """Read image (3, H, W), truth and mask (H, W), thinned out to the sheet's size, on the mask's extent."""
     import rasterio
     from rasterio.enums import Resampling
     from rasterio.merge import merge
@@ -76,13 +77,25 @@ def _read_panel(panel: Panel) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDA
     image, _ = merge(list(panel.images), indexes=[4, 3, 2], resampling=Resampling.average, nodata=0, **place)
     truth, _ = merge([panel.truth], resampling=Resampling.nearest, nodata=NODATA, **place)
     mask, _ = merge([panel.mask], resampling=Resampling.nearest, nodata=NODATA, **place)
-    return _stretched(image), truth[0], mask[0]
+    return image, truth[0], mask[0]
 
 
-def _stretched(image: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Turn reflectance x 10,000 (nir, red, green) into colours of fixed brightness, so that dates compare."""
-    top = np.array([4500.0, 2000.0, 1800.0])[:, None, None]
-    bright = np.clip(image / top, 0, 1) ** 0.8
+def _brightness(images: list[NDArray[np.uint16]]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return black and white point per band, (3, 1, 1), the same for all dates so that they compare.
+
+    They come from each pixel's median over the dates, in which clouds hardly show.
+    """
+    stack = np.stack(images).astype(np.float64)
+    stack[stack == 0] = np.inf  # no data sorts last, and is left out where it is the median
+    middle = np.median(stack, axis=0).reshape(3, -1)
+    seen = middle[:, np.isfinite(middle).all(axis=0)]
+    low, high = np.percentile(seen if seen.size else np.array([[0.0, 1.0]] * 3), (1, 99), axis=1)[..., None, None]
+    return low * 0.7, np.maximum(high * 1.15, low + 1)
+
+
+def _stretched(image: NDArray[np.uint16], low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Turn nir, red, green (3, H, W) into colours (H, W, 3)."""
+    bright = np.clip((image - low) / (high - low), 0, 1) ** 0.8
     return np.moveaxis((bright * 255).astype(np.uint8), 0, -1)
 
 
