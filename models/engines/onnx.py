@@ -17,10 +17,14 @@ from models.errors import CheckpointRefused
 NEVER = -1e6
 """Day of the last clear look before the first one, as in `models.recurrent_unet` (which needs torch)."""
 
-STATE_SUFFIX = "_in"
+LAST_DAY, INPUT_SUFFIX = "last_day", "_in"
+"""Names of the graph (`models.onnx_export`): a state's tensor goes in under its output's name with the suffix."""
 
-OnnxState = dict[str, ort.OrtValue]
-"""Name of a state's input -> tensor, owned by onnxruntime; handed from step to step without a copy."""
+Tensors = dict[str, NDArray[np.float32]]
+
+OnnxState = tuple[Tensors, Tensors]
+"""The state's tensors by the name of their output, and as many to write the next state into. The two change places at
+every step: nothing is copied, and nothing that outlives a step comes from the arena, which stays as it is."""
 
 
 @functools.cache
@@ -64,8 +68,11 @@ class OnnxEngine:
             )
         except (ort.capi.onnxruntime_pybind11_state.Fail, ort.capi.onnxruntime_pybind11_state.InvalidProtobuf) as err:
             raise CheckpointRefused(f"{card.id}: onnxruntime cannot load {STEP}: {err}") from err
-        self._inputs = {i.name: i.shape for i in self._session.get_inputs() if i.name.endswith(STATE_SUFFIX)}
-        self._outputs = [o.name for o in self._session.get_outputs()]
+        self._states = {
+            i.name.removesuffix(INPUT_SUFFIX): i.shape
+            for i in self._session.get_inputs()
+            if i.name.endswith(INPUT_SUFFIX)
+        }
 
     @property
     def card(self) -> Card:
@@ -74,30 +81,29 @@ class OnnxEngine:
 
     def start(self, height: int, width: int) -> OnnxState:
         """Return the state before the first date; see `models.engine.Engine`."""
-        state = {}
-        for name, (_, channels, rows, cols) in self._inputs.items():
-            scale = self._scale(rows), self._scale(cols)
-            shape = (1, channels, height // self._card.stride_px * scale[0], width // self._card.stride_px * scale[1])
-            fill = NEVER if name == "last_day_in" else 0.0
-            state[name] = ort.OrtValue.ortvalue_from_numpy(np.full(shape, fill, np.float32))
-        return state
+        units = height // self._card.stride_px, width // self._card.stride_px
+        now: Tensors = {}
+        for name, (_, channels, rows, cols) in self._states.items():
+            shape = (1, channels, units[0] * self._scale(rows), units[1] * self._scale(cols))
+            now[name] = np.full(shape, NEVER if name == LAST_DAY else 0.0, np.float32)
+        return now, {name: np.empty_like(tensor) for name, tensor in now.items()}
 
     def step(
         self, state: OnnxState, reflectance: NDArray[np.float32], clear: NDArray[np.bool_], day: int
     ) -> tuple[OnnxState, NDArray[np.float32]]:
         """Take one date in; see `models.engine.Engine`."""
+        now, then = state
+        probs = np.empty((1, len(self._card.classes), *clear.shape), np.float32)
         binding = self._session.io_binding()
         binding.bind_cpu_input("reflectance", np.ascontiguousarray(reflectance[None], np.float32))
         binding.bind_cpu_input("clear", np.ascontiguousarray(clear[None], np.bool_))
         binding.bind_cpu_input("day", np.array([day], np.float32))
-        for name, value in state.items():
-            binding.bind_ortvalue_input(name, value)
-        for name in self._outputs:
-            binding.bind_output(name, "cpu")
+        for name, tensor in now.items():
+            binding.bind_cpu_input(name + INPUT_SUFFIX, tensor)
+        for name, tensor in (("probs", probs), *then.items()):
+            binding.bind_output(name, "cpu", 0, np.float32, tensor.shape, tensor.ctypes.data)
         self._session.run_with_iobinding(binding)
-        outputs = dict(zip(self._outputs, binding.get_outputs(), strict=True))
-        probs: NDArray[np.float32] = outputs.pop("probs").numpy()[0]
-        return {name + STATE_SUFFIX: value for name, value in outputs.items()}, probs
+        return (then, now), probs[0]
 
     @staticmethod
     def _scale(dimension: str) -> int:
