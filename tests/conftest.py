@@ -206,10 +206,17 @@ def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, s
     client.close()
 
 
-def small_settings(data_dir: Path, broker_url: str) -> Settings:
+def small_settings(data_dir: Path, broker_url: str, models_dir: Path | None = None) -> Settings:
     """Settings of a small service on SQLite and a folder, whose schema is up to date; leases are short."""
     made = Settings(
-        data_dir=data_dir, broker_url=broker_url, device="cpu", threads=1, block_px=128, lease_s=2.0, sweep_s=0.2
+        data_dir=data_dir,
+        broker_url=broker_url,
+        models_dir=models_dir,
+        device="cpu",
+        threads=1,
+        block_px=128,
+        lease_s=2.0,
+        sweep_s=0.2,
     )
     migrate(made.database)
     return made

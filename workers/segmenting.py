@@ -43,7 +43,8 @@ def _segment(current: Attempt) -> None:
     engine = place.engine(folder, plan.model_hash)
     if engine.card.hashes.get("weights.safetensors", "") != plan.model_hash:
         raise ModelUnknown(
-            f"this worker's {plan.model_id} has other weights than the ones that the job was planned for"
+            f"the job was planned with other weights of {plan.model_id} than this worker has: give all machines the "
+            "same models, then send the job again"
         )
     out = current.folder / "block"
     try:
