@@ -17,6 +17,24 @@ class Window:
     height: int
     width: int
 
+    def __and__(self, other: Window) -> Window | None:
+        """Return what both have in common; None where they do not meet."""
+        row, col = max(self.row, other.row), max(self.col, other.col)
+        bottom = min(self.row + self.height, other.row + other.height)
+        right = min(self.col + self.width, other.col + other.width)
+        return Window(row, col, bottom - row, right - col) if bottom > row and right > col else None
+
+    def within(self, outer: Window) -> tuple[slice, slice]:
+        """Return the rows and columns that this window takes in an array of `outer`'s pixels."""
+        row, col = self.row - outer.row, self.col - outer.col
+        return slice(row, row + self.height), slice(col, col + self.width)
+
+    def aligned(self, stride_px: int) -> Window:
+        """Grow to whole multiples of a stride on every side."""
+        row, col = self.row // stride_px * stride_px, self.col // stride_px * stride_px
+        bottom, right = -(-(self.row + self.height) // stride_px), -(-(self.col + self.width) // stride_px)
+        return Window(row, col, bottom * stride_px - row, right * stride_px - col)
+
 
 @dataclass(frozen=True)
 class Block:
@@ -38,10 +56,15 @@ class Block:
         """Grid of the pixels that are kept."""
         return geobox[self.row : self.row + self.height, self.col : self.col + self.width]
 
+    @property
+    def kept(self) -> Window:
+        """The core as a window."""
+        return Window(self.row, self.col, self.height, self.width)
+
     def window(self, halo_px: int, stride_px: int) -> Window:
         """Return what a network reads for this block: the core, rounded up to the stride, and a halo around it."""
-        height, width = (-(-size // stride_px) * stride_px for size in (self.height, self.width))
-        return Window(self.row - halo_px, self.col - halo_px, height + 2 * halo_px, width + 2 * halo_px)
+        core = self.kept.aligned(stride_px)
+        return Window(core.row - halo_px, core.col - halo_px, core.height + 2 * halo_px, core.width + 2 * halo_px)
 
 
 def cut_blocks(shape: tuple[int, int], block_px: int | tuple[int, int]) -> Iterator[Block]:
@@ -61,10 +84,11 @@ def cut_blocks(shape: tuple[int, int], block_px: int | tuple[int, int]) -> Itera
 
 
 def even_size(size_px: int, block_px: int, stride_px: int) -> int:
-    """Return the edge that cuts `size_px` into as few blocks of at most `block_px` as possible, all about alike.
+    """Return the edge that cuts `size_px` into blocks of about `block_px`, all about alike.
 
-    Even blocks have fewer halo pixels, need less memory, and let an engine plan for one shape.
+    It is at most an eighth larger than `block_px`, so that a grid of a few pixels more than a whole number of blocks is
+    not cut into one more. Even blocks have fewer halo pixels, need less memory, and let an engine plan for one shape.
     """
     largest = max(block_px // stride_px, 1) * stride_px
-    count = -(-size_px // largest)
+    count = -(-size_px * 8 // (largest * 9))
     return -(-size_px // (count * stride_px)) * stride_px

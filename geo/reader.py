@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -14,23 +14,48 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window as RasterWindow
 
 from geo.blocks import Window
+from geo.cog import CACHE_BYTES
 from geo.errors import StackRefused
 from geo.lattice import Lattice, lattice_of
 from geo.scene import REFLECTANCE_SCALE, Scene
 from geo.warp import bilinear, nearest, scene_coordinates, scene_window
 
-CACHE_MB = 64
 STRIP_PX = 128
 
 Pixels = tuple[NDArray[np.float32], NDArray[np.bool_]]
 
 
 def gdal_env() -> AbstractContextManager[Any]:
-    """Return the GDAL settings for streaming: a small block cache, no listing of folders beside a file."""
+    """Return the GDAL settings for streaming: a small block cache, no listing of folders beside a file.
+
+    The cache is one for the whole process, and rasterio sets it back when an environment ends, whichever thread it was
+    of: so the one who starts the work enters this once, in the thread that outlives the others; readers do not.
+    """
     env: AbstractContextManager[Any] = rasterio.Env(
-        GDAL_CACHEMAX=CACHE_MB, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", VSI_CACHE=False
+        GDAL_CACHEMAX=CACHE_BYTES, GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", VSI_CACHE=False
     )
     return env
+
+
+def data_window(scenes: Iterable[Scene], geobox: GeoBox) -> Window | None:
+    """Return the smallest window of a grid, counted from its first pixel, beyond which no scene has data."""
+    lattice = lattice_of(geobox)
+    origin_row, origin_col = (round(v) for v in lattice.pixel(geobox.affine.c, geobox.affine.f))
+    extents = [extent for scene in scenes if (extent := _extent(scene, lattice)) is not None]
+    if not extents:
+        return None
+    row, col = min(extent.row for extent in extents), min(extent.col for extent in extents)
+    bottom = max(extent.row + extent.height for extent in extents)
+    right = max(extent.col + extent.width for extent in extents)
+    return Window(row - origin_row, col - origin_col, bottom - row, right - col)
+
+
+def _extent(scene: Scene, lattice: Lattice) -> Window | None:
+    place = lattice.place(scene.geobox)
+    if place is None:
+        return scene_window(lattice, scene.geobox)
+    rows, cols = scene.geobox.shape
+    return Window(*place, rows, cols)
 
 
 class DateReader:
@@ -39,7 +64,7 @@ class DateReader:
     A pixel's value depends on the scenes and the lattice alone: not on the window it is read in, nor on the grid's
     extent. Scenes on the same lattice are read as they are; others are interpolated: reflectance between the four
     nearest pixels with data, `clear` from the nearest. Where scenes overlap, the first that is clear wins, then the
-    first with data. Files are open only while `read` runs.
+    first with data. Files are open only while `read` runs; see `gdal_env` for bounded memory.
     """
 
     def __init__(self, scenes: Sequence[Scene], geobox: GeoBox, bands: Sequence[str]) -> None:
@@ -69,23 +94,21 @@ class DateReader:
         Raises:
             StackRefused: a scene's file cannot be read.
         """
-        row, col = self._origin[0] + window.row, self._origin[1] + window.col
-        placed = Window(row, col, window.height, window.width)
+        placed = Window(self._origin[0] + window.row, self._origin[1] + window.col, window.height, window.width)
         shape = (window.height, window.width)
         reflectance = np.zeros((self._count, *shape), np.float32)
         clear = np.zeros(shape, bool)
         hit = [(source, part) for source in self._sources if (part := source.overlap(placed)) is not None]
         filled = np.zeros(shape, bool) if len(hit) > 1 else None
-        with gdal_env():
-            for number, (source, part) in enumerate(hit):
-                at = np.s_[part.row - row : part.row - row + part.height, part.col - col : part.col - col + part.width]
-                if number and clear[at].all():
-                    continue
-                values, usable = source.read(part)
-                if filled is None:
-                    reflectance[:, *at], clear[at] = values, usable
-                else:
-                    _merge((values, usable), reflectance[:, *at], clear[at], filled[at])
+        for number, (source, part) in enumerate(hit):
+            at = part.within(placed)
+            if number and clear[at].all():
+                continue
+            values, usable = source.read(part)
+            if filled is None:
+                reflectance[:, *at], clear[at] = values, usable
+            else:
+                _merge((values, usable), reflectance[:, *at], clear[at], filled[at])
         return reflectance, clear
 
 
@@ -103,16 +126,11 @@ class _Source:
         self._lattice = lattice
         self._indexes = [scene.bands.index(band) + 1 for band in bands]
         self._place = lattice.place(scene.geobox)
-        self._around = self._extent()
+        self._extent = _extent(scene, lattice)
 
     def overlap(self, window: Window) -> Window | None:
         """Return the part of a window, in the lattice's pixels, where this scene may have data."""
-        if self._around is None:
-            return None
-        top, left, height, width = self._around
-        row, col = max(top, window.row), max(left, window.col)
-        bottom, right = min(top + height, window.row + window.height), min(left + width, window.col + window.width)
-        return Window(row, col, bottom - row, right - col) if bottom > row and right > col else None
+        return None if self._extent is None else window & self._extent
 
     def read(self, part: Window) -> Pixels:
         """Read a window that `overlap` returned."""
@@ -124,11 +142,6 @@ class _Source:
             return self._warped(part)
         except RasterioError as err:
             raise StackRefused(f"scene {self._scene.id} cannot be read: {err}") from err
-
-    def _extent(self) -> tuple[int, int, int, int] | None:
-        if self._place is not None:
-            return *self._place, *self._scene.geobox.shape
-        return scene_window(self._lattice, self._scene.geobox)
 
     def _raw(self, inner: Window) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
         window = RasterWindow(inner.col, inner.row, inner.width, inner.height)

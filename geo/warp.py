@@ -16,6 +16,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
+from geo.blocks import Window
 from geo.lattice import Lattice, crs_of
 
 MESH_PX = 16
@@ -52,8 +53,8 @@ def scene_coordinates(lattice: Lattice, row: int, col: int, shape: tuple[int, in
     return refine(rows), refine(cols)
 
 
-def scene_window(lattice: Lattice, scene: GeoBox) -> tuple[int, int, int, int] | None:
-    """Return (row, col, height, width) on the lattice around a scene, with a margin; None where it has no place."""
+def scene_window(lattice: Lattice, scene: GeoBox) -> Window | None:
+    """Return the window of the lattice around a scene, with a margin; None where it has no place there."""
     rows, cols = scene.shape
     r, c = np.linspace(0, rows, 33), np.linspace(0, cols, 33)
     edge_cols = np.concatenate([c, c, np.zeros(33), np.full(33, cols)])
@@ -66,7 +67,7 @@ def scene_window(lattice: Lattice, scene: GeoBox) -> tuple[int, int, int, int] |
     top, left = lattice.pixel(float(x[known].min()), float(y[known].max()))
     bottom, right = lattice.pixel(float(x[known].max()), float(y[known].min()))
     row, col = math.floor(top) - MESH_PX, math.floor(left) - MESH_PX
-    return row, col, math.ceil(bottom) + MESH_PX - row, math.ceil(right) + MESH_PX - col
+    return Window(row, col, math.ceil(bottom) + MESH_PX - row, math.ceil(right) + MESH_PX - col)
 
 
 def bilinear(

@@ -10,15 +10,17 @@ from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
+from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 
 from geo.aoi import aoi_mask
 from geo.blocks import Block, Window
 from geo.lattice import crs_of
-from geo.reader import DateReader, Pixels, gdal_env
+from geo.reader import DateReader, Pixels, data_window, gdal_env
 from geo.scene import Scene
 from models.card import Card
 from models.engine import Engine
@@ -59,8 +61,7 @@ def segment_block(
         StackRefused: a scene cannot be read.
     """
     card = engine.card
-    window = block.window(plan.halo_px, card.stride_px)
-    core = np.s_[plan.halo_px : plan.halo_px + block.height, plan.halo_px : plan.halo_px + block.width]
+    window = window_of(plan, block, scenes, card.stride_px)
     grid = block.core(plan.geobox)
     inside = aoi_mask(plan.aoi, grid)
     history = History(inside, card.change)
@@ -77,8 +78,7 @@ def segment_block(
             for index, (reflectance, clear) in enumerate(pixels):
                 state, probs = engine.step(state, reflectance, clear, plan.dates[index].day)
                 del reflectance
-                probs = probs[:, *core]
-                look = clear[core]
+                probs, look = _core(probs, block, window, np.nan), _core(clear, block, window, False)
                 masks.write(history.add(probs, look, plan.dates[index].day), index + 1)
                 observed.write(np.where(inside, look.view(np.uint8), OBSERVED_NODATA).astype(np.uint8), index + 1)
             with _create(parts["summary.tif"], grid, "int32", SUMMARY_BANDS) as summary:
@@ -89,6 +89,29 @@ def segment_block(
     finally:
         for part in parts.values():
             part.unlink(missing_ok=True)
+
+
+def window_of(plan: Plan, block: Block, scenes: Mapping[str, Scene], stride_px: int) -> Window:
+    """Return the pixels that a block's network runs over: core and halo, as far as any scene of the plan has data.
+
+    Where data end, the network's zero padding begins, at the same pixels for every way of cutting blocks: so tiles
+    still equal the whole image, and the halo costs nothing along the outer edges.
+    """
+    window = block.window(plan.halo_px, stride_px)
+    data = data_window((scenes[name] for date in plan.dates for name in date.scene_ids), plan.geobox)
+    with_data = None if data is None else window & data.aligned(stride_px)
+    return with_data or block.kept.aligned(stride_px)
+
+
+def _core(values: NDArray[Any], block: Block, window: Window, nothing: float) -> NDArray[Any]:
+    """Cut a block's core out of its window; `nothing` stands where the window does not reach."""
+    part = block.kept & window
+    if part == block.kept:
+        return values[..., *part.within(window)]
+    core = np.full((*values.shape[:-2], block.height, block.width), nothing, values.dtype)
+    if part is not None:
+        core[..., *part.within(block.kept)] = values[..., *part.within(window)]
+    return core
 
 
 def _read_ahead(

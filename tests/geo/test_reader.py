@@ -172,8 +172,8 @@ def test_mesh_coordinates_are_those_of_proj() -> None:
     np.testing.assert_allclose(rows, (scene.affine.f - y) / 3 - 0.5, atol=1e-4)
     window = scene_window(lattice, scene)
     assert window is not None
-    assert window[0] < place[0] + 60
-    assert window[1] < place[1] + 80
+    assert window.row < place[0] + 60
+    assert window.col < place[1] + 80
 
 
 def test_bilinear_by_hand() -> None:

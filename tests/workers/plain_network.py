@@ -56,7 +56,8 @@ class PlainEngine:
     ) -> tuple[Any, NDArray[np.float32]]:
         memory, seen = state
         usable = np.where(clear, reflectance, np.float32(0))
-        signal = usable[3] - usable[2] + np.float32(0.5) * usable[0] - np.float32(0.25) * usable[1]
+        # The constant makes a pixel without data differ from the padding beyond the window's edge.
+        signal = np.float32(0.07) + usable[3] - usable[2] + np.float32(0.5) * usable[0] - np.float32(0.25) * usable[1]
         fine = np.tanh(_around(signal) * np.float32(4))
         if not self._near:
             height, width = fine.shape

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from geo.blocks import Window
-from geo.reader import DateReader
+from geo.blocks import Block, Window
+from geo.reader import DateReader, data_window
 from geo.scene import Scene
 from models.card import Card
 from tests.geo.scenes import clouds, landscape, lonlat_box, utm_grid, write_scene
 from tests.workers.plain_network import PlainEngine, plain_card
-from workers.block_pipeline import FILES, segment_block
+from workers.block_pipeline import FILES, segment_block, window_of
 from workers.errors import Dismissed
 from workers.plan import Plan
 from workers.planning import Request, make_plan
@@ -122,13 +123,15 @@ def test_scenes_on_other_grids_tile_exactly(tmp_path: Path) -> None:
 def test_masks_are_what_the_engine_says_of_the_whole_image(series: list[Scene], tmp_path: Path) -> None:
     plan, tiled = run(series, tmp_path, block_px=40)
     by_id = {scene.id: scene for scene in series}
-    engine, halo = PlainEngine(), 64
-    height, width = (-(-size // 4) * 4 + 2 * halo for size in plan.geobox.shape)
-    state, history = engine.start(height, width), []
+    engine, data = PlainEngine(), data_window(series, plan.geobox)
+    assert data is not None
+    window = data.aligned(4)
+    core = Window(0, 0, *plan.geobox.shape).within(window)
+    state, history = engine.start(window.height, window.width), []
     for date in plan.dates:
         reader = DateReader([by_id[name] for name in date.scene_ids], plan.geobox, engine.card.bands)
-        state, probs = engine.step(state, *reader.read(Window(-halo, -halo, height, width)), date.day)
-        probs = probs[:, halo : halo + plan.geobox.shape[0], halo : halo + plan.geobox.shape[1]]
+        state, probs = engine.step(state, *reader.read(window), date.day)
+        probs = probs[:, *core]
         history.append(np.where(np.isnan(probs[0]), 255, np.argmax(probs, axis=0)))
     inside = tiled["observed.tif"][0] != 255
     np.testing.assert_array_equal(tiled["masks.tif"][:, inside], np.array(history)[:, inside])
@@ -192,9 +195,35 @@ def test_an_error_between_dates_leaves_nothing(series: list[Scene], tmp_path: Pa
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_all_blocks_of_a_row_share_one_window_shape(series: list[Scene], tmp_path: Path) -> None:
-    engine = PlainEngine()
-    plan = make_plan(series, Request(), engine.card, block_px=100, max_aoi_km2=1000)
-    shapes = {(block.window(plan.halo_px, 4).height, block.window(plan.halo_px, 4).width) for block in plan.blocks}
-    assert len(shapes) <= 4
-    assert max(max(shape) for shape in shapes) <= 100 + 2 * plan.halo_px
+def test_windows_end_where_data_end(series: list[Scene]) -> None:
+    engine, by_id = PlainEngine(), {scene.id: scene for scene in series}
+    plan = make_plan(series, Request(), engine.card, block_px=64, max_aoi_km2=1000)
+    data = data_window(series, plan.geobox)
+    assert data is not None
+    windows = [window_of(plan, block, by_id, 4) for block in plan.blocks]
+    assert all(window & data.aligned(4) == window for window in windows)
+    assert all(window.height % 4 == 0 and window.width % 4 == 0 for window in windows)
+    assert max(window.height for window in windows) <= 72 + 2 * plan.halo_px
+
+
+def test_a_block_that_reaches_beyond_all_data_is_nodata_there(tmp_path: Path) -> None:
+    one = write_scene(tmp_path, "one", utm_grid(60, 60), acquired=FIRST, seed=1)
+    plan = make_plan([one], Request(), plain_card(), block_px=1024, max_aoi_km2=1000)
+    wider = replace(plan, geobox=plan.geobox.pad(12), aoi=one.footprint.buffer(0.001))
+    wider = replace(wider, blocks=(Block(0, 0, 0, *wider.geobox.shape),))
+    segment_block(plan, plan.blocks[0], {"one": one}, PlainEngine(), tmp_path / "plan", print)
+    segment_block(wider, wider.blocks[0], {"one": one}, PlainEngine(), tmp_path / "wider", print)
+    with rasterio.open(tmp_path / "plan" / "masks.tif") as near, rasterio.open(tmp_path / "wider" / "masks.tif") as far:
+        narrow, wide = near.read(1), far.read(1)
+    rows, cols = narrow.shape
+    np.testing.assert_array_equal(wide[12 : 12 + rows, 12 : 12 + cols], narrow)
+    assert (wide[:12] == 255).all()
+
+
+def test_a_block_without_any_data_is_all_nodata(tmp_path: Path) -> None:
+    one = write_scene(tmp_path, "one", utm_grid(60, 60), acquired=FIRST, seed=1)
+    plan = make_plan([one], Request(), plain_card(), block_px=1024, max_aoi_km2=1000)
+    far = replace(plan, geobox=plan.geobox.translate_pix(4000, 4000), aoi=one.footprint.buffer(0.5))
+    segment_block(far, far.blocks[0], {"one": one}, PlainEngine(), tmp_path / "out", print)
+    with rasterio.open(tmp_path / "out" / "masks.tif") as dataset:
+        assert (dataset.read() == 255).all()

@@ -126,10 +126,10 @@ def test_requests_that_make_no_sense_are_refused(inputs: dict[str, Any]) -> None
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(8, 900), st.sampled_from([1, 4, 8, 16]))
 def test_even_blocks_cover_the_grid_once(rows: int, cols: int, block_px: int, stride: int) -> None:
     edges = even_size(rows, block_px, stride), even_size(cols, block_px, stride)
-    assert all(edge % stride == 0 and edge <= max(block_px, stride) for edge in edges)
+    assert all(edge % stride == 0 and edge <= max(block_px, stride) * 9 / 8 + stride for edge in edges)
     blocks = list(cut_blocks((rows, cols), edges)) if rows * cols < 200_000 else []
     assert sum(block.height * block.width for block in blocks) in (0, rows * cols)
-    assert -(-rows // edges[0]) == -(-rows // (max(block_px // stride, 1) * stride))
+    assert -(-rows // edges[0]) <= -(-rows // (max(block_px // stride, 1) * stride))
 
 
 def test_a_block_reads_its_core_and_a_halo() -> None:
