@@ -22,6 +22,8 @@ EXPECTED = (GeoError, ModelError, WorkerError, ServiceError, FileNotFoundError, 
 
 def settings_error(err: Exception) -> str | None:
     """Return what is wrong with the settings or the database, where that is what an error means."""
+    if not type(err).__module__.startswith(("pydantic", "sqlalchemy")):
+        return None
     from pydantic import ValidationError
     from sqlalchemy.exc import OperationalError
 
