@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ Polygons = NDArray[np.object_]
 Between = Callable[[Floats, Floats], tuple[NDArray[np.intp], Floats]]
 """Given the edges' starts and ends, (E, 2) each: how many vertices go between, (E,), and which, in order, (sum, 2)."""
 
-_EDGES_AT_ONCE = 200_000
+VERTICES_AT_ONCE = 200_000
 
 OFFSET_GRID = Affine(1, 0, 1, 0, -1, 0)
 """x = col + 1, y = -row: rasterio would warn of x = col that GDAL takes it for no geotransform."""
@@ -53,22 +54,37 @@ def trace_regions(path: Path, corners: NDArray[np.int64], count: int, simplify_p
     Returns:
         One valid polygon per region in (col, -row), together a coverage: neighbours share every vertex of their edges.
     """
-    rings, owners = list[Floats](), list[int]()
+    polygons, rings, owners, waiting = np.empty(count, object), list[Floats](), list[int](), 0
     with rasterio.open(path) as dataset:
+        between = _corners_between(corners, max(dataset.shape) + 1)
         for outline, number in features.shapes(rasterio.band(dataset, 1), connectivity=4):
             if number > 0:
                 rings.extend(np.array(ring) for ring in outline["coordinates"])
                 owners.extend([int(number) - 1] * len(outline["coordinates"]))
-        span = max(dataset.shape) + 1
-    if not count:
-        return np.empty(0, object)
-    ring_of = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
-    vertices = np.concatenate(rings) - [OFFSET_GRID.c, OFFSET_GRID.f]
-    del rings
-    polygons = _build(*_insert(vertices, ring_of, _corners_between(corners, span)), np.array(owners))
-    if simplify_px > 0:
+                waiting += sum(len(ring) for ring in outline["coordinates"])
+            if waiting > VERTICES_AT_ONCE:
+                polygons[np.unique(owners)] = _finish(rings, owners, between)
+                rings, owners, waiting = [], [], 0
+    if rings:
+        polygons[np.unique(owners)] = _finish(rings, owners, between)
+    if simplify_px > 0 and count:
         polygons = np.asarray(shapely.coverage_simplify(polygons, simplify_px))
     return polygons
+
+
+def batches(polygons: Polygons) -> Iterator[slice]:
+    """Cut a list of polygons into runs of no more than about `VERTICES_AT_ONCE` vertices, to work on one at a time."""
+    run = np.cumsum(shapely.get_num_coordinates(polygons)) // VERTICES_AT_ONCE
+    edges = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(polygons)]
+    for start, stop in pairwise(edges):
+        yield slice(start, stop)
+
+
+def _finish(rings: list[Floats], owners: list[int], between: Between) -> Polygons:
+    """Make polygons of rings as GDAL traced them, in the order of their owners."""
+    ring_of = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    vertices = np.concatenate(rings) - [OFFSET_GRID.c, OFFSET_GRID.f]
+    return _build(*_insert(vertices, ring_of, between), np.unique(owners, return_inverse=True)[1])
 
 
 def insert_vertices(polygons: Polygons, between: Between) -> Polygons:
@@ -90,7 +106,7 @@ def _insert(
     """Put vertices on the edges of rings that lie one after the other, some edges at a time."""
     edges = np.flatnonzero(ring_of[1:] == ring_of[:-1])
     places, points = [np.empty(0, np.intp)], [np.empty((0, 2))]
-    for some in np.array_split(edges, len(edges) // _EDGES_AT_ONCE + 1):
+    for some in np.array_split(edges, len(edges) // VERTICES_AT_ONCE + 1):
         counts, found = between(vertices[some], vertices[some + 1])
         places.append(np.repeat(some + 1, counts))
         points.append(found)

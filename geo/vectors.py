@@ -17,7 +17,7 @@ from pyproj import Transformer
 
 from geo.lattice import crs_of
 from geo.legend import LegendClass
-from geo.outlines import Floats, Polygons, expand, insert_vertices
+from geo.outlines import Floats, Polygons, batches, expand, insert_vertices
 from geo.polygons import Regions
 
 DECIMALS = 7
@@ -39,15 +39,16 @@ def write_geojson(
         classes: the legend.
         dst: file to write.
     """
-    outlines = shapely.to_geojson(_in_degrees(regions.outlines, geobox))
+    properties = _properties(regions, dates, classes)
     with dst.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{"type":"FeatureCollection","features":[')
-        for number, (outline, properties) in enumerate(
-            zip(outlines, _properties(regions, dates, classes), strict=True)
-        ):
-            text = json.dumps(properties, ensure_ascii=False, separators=(",", ":"))
-            comma = "," if number else ""
-            file.write(f'{comma}\n{{"type":"Feature","id":{number + 1},"geometry":{outline},"properties":{text}}}')
+        comma, number = "", 0
+        for some in batches(regions.outlines):
+            for outline in shapely.to_geojson(_in_degrees(regions.outlines[some], geobox)):
+                number += 1
+                text = json.dumps(next(properties), ensure_ascii=False, separators=(",", ":"))
+                file.write(f'{comma}\n{{"type":"Feature","id":{number},"geometry":{outline},"properties":{text}}}')
+                comma = ","
         file.write("\n]}\n")
 
 
@@ -64,13 +65,15 @@ def write_geopackage(
     rows = list(_properties(regions, dates, classes))
     fields = ["class", "class_id", "first_seen", "last_seen", "area_ha", "mean_confidence"]
     types = ["object", "int32", "datetime64[D]", "datetime64[D]", "float64", "float64"]
-    outlines = shapely.orient_polygons(_on_grid(regions.outlines, geobox))
+    outlines = np.empty(len(rows), object)
+    for some in batches(regions.outlines):
+        outlines[some] = shapely.to_wkb(shapely.orient_polygons(_on_grid(regions.outlines[some], geobox)))
     # A GeoPackage states when it was changed; here that is the day of the last date, not the time of writing.
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{dates[-1].isoformat()}T00:00:00Z"})
     try:
         write(
             str(dst),
-            shapely.to_wkb(outlines),
+            outlines,
             [np.array([row[field] for row in rows], dtype) for field, dtype in zip(fields, types, strict=True)],
             fields,
             driver="GPKG",

@@ -20,7 +20,7 @@ from rasterio.features import rasterize
 
 from geo.areas import pixel_areas
 from geo.mosaic import Layer, mosaic_vrt
-from geo.outlines import OFFSET_GRID
+from geo.outlines import OFFSET_GRID, batches
 from geo.polygons import Regions, Sources, find_regions
 from geo.vectors import write_geojson, write_geopackage
 from tests.geo.block_files import DAYS, LEGEND, Whole, burning, folders, write_blocks
@@ -153,6 +153,16 @@ def test_area_is_the_geodesic_one(whole: Whole, grid: str, tmp_path: Path) -> No
         geometry = shapely.geometry.shape(feature["geometry"])
         measured_ha = abs(geod.geometry_area_perimeter(geometry)[0]) / 10_000
         assert feature["properties"]["area_ha"] == pytest.approx(measured_ha, rel=1e-4, abs=1e-3)
+
+
+def test_work_in_batches_changes_nothing(whole: Whole, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = regions_of(whole, GRIDS["utm"], tmp_path / "one")
+    write_geojson(one, GRIDS["utm"], DATES, LEGEND, tmp_path / "one.geojson")
+    monkeypatch.setattr("geo.outlines.VERTICES_AT_ONCE", 50)
+    many = regions_of(whole, GRIDS["utm"], tmp_path / "many")
+    assert len(list(batches(many.outlines))) > 10
+    write_geojson(many, GRIDS["utm"], DATES, LEGEND, tmp_path / "many.geojson")
+    assert (tmp_path / "one.geojson").read_bytes() == (tmp_path / "many.geojson").read_bytes()
 
 
 def test_properties_are_those_that_were_promised(whole: Whole, tmp_path: Path) -> None:
