@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 import rasterio
 import rasterio.features
@@ -17,6 +19,7 @@ from geo.errors import SceneRejected
 
 _SIDE_PX = 512
 _MAX_PARTS = 32
+_MAX_VERTICES = 20_000
 _SLACK_PX = 1.5
 _DEGREES = 1e-7
 
@@ -46,17 +49,26 @@ def valid_footprint(reflectance: str) -> BaseGeometry:
 
 
 def _outline(valid: NDArray[np.bool_], transform: Affine) -> BaseGeometry:
-    """Outline True pixels with few vertices; small holes are filled, many pieces become their hull."""
-    drawn = rasterio.features.shapes(valid.view(np.uint8), mask=valid, connectivity=8, transform=transform)
-    pieces = [Polygon(piece["coordinates"][0]) for piece, _ in drawn]
+    """Outline True pixels with few vertices; holes are filled, speckle becomes its convex hull."""
+    drawn = rasterio.features.shapes(valid.view(np.uint8), mask=valid, connectivity=4, transform=transform)
+    pieces = [Polygon(piece["coordinates"][0]) for piece, _ in islice(drawn, _MAX_PARTS + 1)]
+    if len(pieces) > _MAX_PARTS or len(shapely.get_coordinates(pieces)) > _MAX_VERTICES:
+        return _hull(valid, transform)
     outline = shapely.union_all(pieces)
-    if len(pieces) > _MAX_PARTS:
-        outline = outline.convex_hull
-    pixel = abs(transform.determinant) ** 0.5
     # Grow by what the simplification may take away: the footprint is for finding scenes, so it covers them.
-    slack = _SLACK_PX * pixel
+    slack = _SLACK_PX * abs(transform.determinant) ** 0.5
     simple = outline.simplify(slack).buffer(slack, join_style="mitre").intersection(box(*outline.bounds))
     return simple if len(shapely.get_coordinates(simple)) < len(shapely.get_coordinates(outline)) else outline
+
+
+def _hull(valid: NDArray[np.bool_], transform: Affine) -> BaseGeometry:
+    """Convex hull of True pixels, from the first and the last of every row."""
+    rows = np.flatnonzero(valid.any(axis=1))
+    first, last = valid[rows].argmax(axis=1), valid.shape[1] - valid[rows, ::-1].argmax(axis=1)
+    corners = [np.column_stack([cols, rows + down]) for cols in (first, last) for down in (0, 1)]
+    x, y = np.concatenate(corners).T
+    placed = np.column_stack([transform.a * x + transform.c, transform.e * y + transform.f])
+    return shapely.MultiPoint(placed).convex_hull
 
 
 def to_wgs84(outline: BaseGeometry, crs: str, *, geographic: bool) -> BaseGeometry:
