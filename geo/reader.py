@@ -104,9 +104,9 @@ class DateReader:
             at = part.within(placed)
             if number and clear[at].all():
                 continue
-            values, usable = source.read(part)
+            values, usable = source.read(part, None if filled is not None else reflectance[:, *at])
             if filled is None:
-                reflectance[:, *at], clear[at] = values, usable
+                clear[at] = usable
             else:
                 _merge((values, usable), reflectance[:, *at], clear[at], filled[at])
         return reflectance, clear
@@ -132,14 +132,17 @@ class _Source:
         """Return the part of a window, in the lattice's pixels, where this scene may have data."""
         return None if self._extent is None else window & self._extent
 
-    def read(self, part: Window) -> Pixels:
-        """Read a window that `overlap` returned."""
+    def read(self, part: Window, out: NDArray[np.float32] | None = None) -> Pixels:
+        """Read a window that `overlap` returned; the reflectance goes into `out`, where that is given."""
         try:
             if self._place is not None:
                 inner = Window(part.row - self._place[0], part.col - self._place[1], part.height, part.width)
                 raw, clear = self._raw(inner)
-                return np.multiply(raw, np.float32(REFLECTANCE_SCALE), dtype=np.float32), clear
-            return self._warped(part)
+                return np.multiply(raw, np.float32(REFLECTANCE_SCALE), out=out, dtype=np.float32), clear
+            values, clear = self._warped(part)
+            if out is not None:
+                out[...] = values
+            return values, clear
         except RasterioError as err:
             raise StackRefused(f"scene {self._scene.id} cannot be read: {err}") from err
 
