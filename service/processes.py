@@ -77,7 +77,9 @@ def parse_period(text: str) -> tuple[date | None, date | None]:
 
 
 def check_inputs(inputs: SegmentInputs, folders: Sequence[Path], max_aoi_km2: float) -> dict[str, Any]:
-    """Check what needs no scene, and return the inputs as a job keeps them: the model's version pinned, days only.
+    """Check what needs no scene, and return the inputs as a job keeps them.
+
+    The model's version is pinned, the period made of days, and what was repaired in the area is noted.
 
     Args:
         inputs: as they came.
@@ -94,10 +96,11 @@ def check_inputs(inputs: SegmentInputs, folders: Sequence[Path], max_aoi_km2: fl
         card, _ = find_model(inputs.model, folders)
     except ModelUnknown as err:
         raise InputsRefused(str(err)) from err
-    check_area(parse_aoi(inputs.aoi), max_aoi_km2)
+    area = parse_aoi(inputs.aoi)
+    check_area(area, max_aoi_km2)
     start, end = parse_period(inputs.period)
     days = {"start": str(start or ""), "end": str(end or "")}
-    return {**inputs.model_dump(exclude={"period"}), **days, "model": card.id}
+    return {**inputs.model_dump(exclude={"period"}), **days, "model": card.id, "notes": list(area.notes)}
 
 
 def summary(request: Request) -> dict[str, Any]:

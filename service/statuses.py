@@ -64,6 +64,7 @@ def status_info(request: Request, job: JobRecord) -> dict[str, Any]:
         "status": _STATUS[state],
         "message": message_of(job),
         "progress": progress_pct(job),
+        **({"notes": job.inputs["notes"]} if job.inputs.get("notes") else {}),
         **{name: stamp(time) for name, time in times.items() if time is not None},
         "links": links,
     }

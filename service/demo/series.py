@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ class Chapter:
         title: for people.
         followed: the class that is scored.
         change: name of the change since the first date, which is scored too, or "" where it is the class itself.
+        landscape: what the simulated landscape is to have, so that there is change to see: fields of `SeriesSpec`.
     """
 
     theme: Theme
@@ -28,11 +30,12 @@ class Chapter:
     title: str
     followed: str
     change: str = ""
+    landscape: Mapping[str, Any] = field(default_factory=dict)
 
 
 CHAPTERS = (
-    Chapter("burned-area", 20_001, "Burned area", "burned"),
-    Chapter("tree-cover", 20_002, "Tree cover", "trees", "tree loss"),
+    Chapter("burned-area", 20_001, "Burned area", "burned", landscape={"fire_chance": 1.0, "fire_regime": "slow"}),
+    Chapter("tree-cover", 20_002, "Tree cover", "trees", "tree loss", {"clearing_chance": 1.0, "biome": "rainforest"}),
 )
 
 
@@ -77,9 +80,9 @@ def write_series(chapter: Chapter, size: int, dates: int, folder: Path) -> Writt
         start=date(2020, 7, 1),
         gap_days=(6, 16),
         bands=4,
-        cloud_fraction=0.25,
-        fire_chance=1.0 if chapter.theme == "burned-area" else None,
-        clearing_chance=1.0 if chapter.theme == "tree-cover" else None,
+        cloud_fraction=0.1,
+        cloud_spread=0.5,
+        **chapter.landscape,
     )
     series = simulate(spec, chapter.seed)
     bundles = write_bundles(series, folder, scenes_per_date=2)

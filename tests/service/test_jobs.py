@@ -44,7 +44,15 @@ def test_execution(http: httpx.Client, parts: Context) -> None:
         "date_by": "day",
         "min_area_ha": 0.5,
         "simplify_px": 0.0,
+        "notes": [],
     }
+
+
+def test_what_was_repaired_is_told(http: httpx.Client) -> None:
+    bow_tie = {"type": "Polygon", "coordinates": [[[10, 50], [10.1, 50.1], [10.1, 50], [10, 50.1], [10, 50]]]}
+    info = run(http, aoi=bow_tie).json()
+    assert "repaired" in info["notes"][0]
+    assert http.get(f"/jobs/{info['jobID']}").json()["notes"] == info["notes"]
 
 
 @pytest.mark.parametrize(
