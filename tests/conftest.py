@@ -20,7 +20,7 @@ from tests.programs import refuse
 from workers.database import migrate
 from workers.settings import Settings
 
-START_S = 60.0
+START_S = 120.0
 
 
 def free_port() -> int:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from sqlalchemy import select
 
 from geo.errors import SceneRejected
 from workers.attempts import Attempt, attempt
 from workers.cleaning import clean_scene
 from workers.database import writing
 from workers.dispatch import send
-from workers.errors import ReadingDied
+from workers.errors import Dismissed, LeaseLost, ReadingDied
 from workers.kinds import INGEST
 from workers.leases import finish
 from workers.reading import read_upload
@@ -112,12 +113,24 @@ def _store(current: Attempt, scene_id: str, out: Path) -> None:
     for asset in item["assets"].values():
         asset["href"] = f"scenes/{scene_id}/{asset['href']}"
     (out / "item.json").write_text(json.dumps(item))
-    for name in SCENE_FILES:
-        current.check()
-        current.place.store.put(out / name, f"scenes/{scene_id}/{name}")
-    acquired = datetime.fromisoformat(item["properties"]["datetime"].replace("Z", "+00:00"))
-    with writing(current.place.sessions) as session:
-        finish(session, current.lease, state=SceneState.READY, item=item, acquired=acquired)
+    try:
+        for name in SCENE_FILES:
+            current.check()
+            current.place.store.put(out / name, f"scenes/{scene_id}/{name}")
+        acquired = datetime.fromisoformat(item["properties"]["datetime"].replace("Z", "+00:00"))
+        with writing(current.place.sessions) as session:
+            finish(session, current.lease, state=SceneState.READY, item=item, acquired=acquired)
+    except (Dismissed, LeaseLost):
+        _leave_nothing_of_a_scene_that_is_none(current, scene_id)
+        raise
+
+
+def _leave_nothing_of_a_scene_that_is_none(current: Attempt, scene_id: str) -> None:
+    """A scene may have been rejected, and cleaned, while its files were being put."""
+    with current.place.sessions() as session:
+        state = session.scalar(select(SceneRecord.state).where(SceneRecord.id == scene_id))
+    if state not in (SceneState.RECEIVED, SceneState.READY):
+        current.place.store.remove(f"scenes/{scene_id}/")
 
 
 def _split(current: Attempt, owner: str, parts: tuple[Bundle, ...], options: dict[str, Any]) -> None:

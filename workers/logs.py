@@ -35,5 +35,6 @@ def log_as_json(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
     for room in ("workers", "service"):
         logging.getLogger(room).setLevel(level)

@@ -36,6 +36,8 @@ def gdal_environment(endpoint_url: str) -> dict[str, str]:
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_HTTP_MAX_RETRY": "4",
         "GDAL_HTTP_RETRY_DELAY": "0.5",
+        # Else GDAL remembers, as long as the process lives, that a file was not there while the service was away.
+        "CPL_VSIL_CURL_NON_CACHED": "/vsis3/",
     }
     if endpoint_url:
         url = urlsplit(endpoint_url)

@@ -18,20 +18,21 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import select
 
 from models.registry import SHIPPED
 from tests.conftest import free_port, small_settings, wait_for
 from tests.workers.places import FIRST, again, ask, upload, workplace
 from workers.dispatch import send
 from workers.jobs import FINAL, dismiss_job, job_products
-from workers.records import JobRecord, JobState, SceneRecord, SceneState
+from workers.records import BlockRecord, JobRecord, JobState, SceneRecord, SceneState
 from workers.settings import Settings
 from workers.workplace import Workplace
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800)]
 
 KILLS = 10
-DATES = 5
+DATES = 4
 JOB_S = 400.0
 
 
@@ -194,3 +195,26 @@ def test_a_dismissed_job_stops_and_leaves_no_files(series: Settings) -> None:
         other = [path for path in series.scratch.glob("worker-*/*") if path.name != ".lock"]
         assert other == []
         assert again(place, JobRecord, job).blocks_done < again(place, JobRecord, job).blocks_total
+
+
+def test_a_worker_that_is_told_to_end_gives_its_work_back_at_once(series: Settings) -> None:
+    log = series.data_dir.parent / "log"
+    with workplace(series) as place:
+        with worker(series, log) as process:
+            job = start_job(place)
+            wait_for(lambda: held(place, job) == [0], "a block is under way", JOB_S)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+        assert held(place, job) == []
+        with place.sessions() as session:
+            blocks = list(session.scalars(select(BlockRecord).where(BlockRecord.job_id == job)))
+            assert {block.attempts for block in blocks} == {0}
+            dismiss_job(session, "", job)
+        assert again(place, JobRecord, job).state == JobState.DISMISSED
+
+
+def held(place: Workplace, job_id: str) -> list[int]:
+    """Return the attempts before this one of the blocks that somebody holds."""
+    with place.sessions() as session:
+        found = select(BlockRecord.attempts).where(BlockRecord.job_id == job_id, BlockRecord.lease_token != "")
+        return [attempts - 1 for attempts in session.scalars(found)]

@@ -13,20 +13,20 @@ from sqlalchemy import func, select
 
 import workers.ingesting
 from models.registry import SHIPPED
-from tests.conftest import small_settings
+from tests.conftest import free_port, small_settings
 from tests.geo.scenes import landscape
 from tests.workers import hostile
 from tests.workers.places import DATES, HEIGHT, WIDTH, again, ask, messages, upload, workplace, write_image
 from workers.assembling import assemble_job
 from workers.block_pipeline import FILES
 from workers.cleaning import clean_all
-from workers.database import close_database
+from workers.database import close_database, writing
 from workers.ingesting import ingest_scene
 from workers.jobs import dismiss_job, job_products, job_progress
 from workers.preparing import plan_job
 from workers.reading import Reader, read_upload
 from workers.records import BlockRecord, BlockState, JobRecord, JobState, SceneRecord, SceneState
-from workers.scenes import receive_scene
+from workers.scenes import receive_scene, reject_scene
 from workers.segmenting import segment_block
 from workers.settings import Settings
 from workers.tasks import register_tasks
@@ -69,6 +69,19 @@ def job(series: Path, settings: Settings, place: Workplace) -> str:
     assert planned.blocks_total == BLOCKS
     assert messages(place)["gpu"] == BLOCKS
     return made.id
+
+
+class S3Server:
+    """An S3 service on one port; what it holds outlives it, within this process."""
+
+    def __init__(self, port: int) -> None:
+        from moto.server import ThreadedMotoServer
+
+        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop()
 
 
 def segment_all(place: Workplace, job_id: str) -> None:
@@ -173,6 +186,51 @@ def test_a_worker_told_to_stop_gives_its_work_back(place: Workplace, job: str) -
     segment_block(place, job, 0)
     block = again(place, BlockRecord, job, 0)
     assert (block.state, block.lease_token, block.attempts, block.sent_at) == (BlockState.WAITING, "", 0, 0.0)
+
+
+def test_files_of_a_scene_that_was_given_up_meanwhile_are_taken_away(
+    place: Workplace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, put = upload(place, tmp_path, 0), type(place.store).put
+
+    def reject_after(self: object, path: Path, key: str) -> None:
+        put(place.store, path, key)
+        if key.endswith("item.json"):
+            with writing(place.sessions) as session:
+                reject_scene(session, scene.id, "abandoned too often")
+
+    monkeypatch.setattr(type(place.store), "put", reject_after)
+    ingest_scene(place, scene.id)
+    assert again(place, SceneRecord, scene.id).state == SceneState.REJECTED
+    assert list(place.store.keys("")) == []
+
+
+def test_work_waits_while_the_store_is_away(settings: Settings, tmp_path: Path, s3: tuple[str, str]) -> None:
+    """The S3 service stops in the middle of a job and comes back: nothing fails, nothing counts as abandoned."""
+    port = free_port()
+    remote = settings.model_copy(
+        update={"store_url": f"s3://{s3[1]}/here", "s3_endpoint_url": f"http://127.0.0.1:{port}"}
+    )
+    server = S3Server(port)
+    with workplace(remote) as place:
+        for number in range(2):
+            ingest_scene(place, upload(place, tmp_path, number).id)
+        made = ask(place)
+        plan_job(place, made.id)
+        server.stop()
+        segment_block(place, made.id, 0)
+        block = again(place, BlockRecord, made.id, 0)
+        assert (block.state, block.lease_token, block.attempts) == (BlockState.WAITING, "", 0)
+        assert block.sent_at > 0
+        assert again(place, JobRecord, made.id).state == JobState.SEGMENTING
+        server = S3Server(port)
+        for index in range(again(place, JobRecord, made.id).blocks_total):
+            segment_block(place, made.id, index)
+        assemble_job(place, made.id)
+        done = again(place, JobRecord, made.id)
+        assert done.state == JobState.SUCCESSFUL, done.message
+        assert {key.partition("/")[0] for key in place.store.keys("")} == {"scenes", "masks"}
+        server.stop()
 
 
 @pytest.mark.parametrize(
