@@ -28,7 +28,7 @@ class _Step(nn.Module):
 
 def state_names(levels: int) -> list[str]:
     """Names of the state's tensors in the graph, in the order of the network's state; inputs end with `_in`."""
-    return ["last_day", "head", *(f"{MEMORY_PREFIX}{level}" for level in range(levels))]
+    return ["last_day", "reference", "head", *(f"{MEMORY_PREFIX}{level}" for level in range(levels))]
 
 
 def export_step(net: RecurrentUNet) -> bytes:
@@ -50,7 +50,7 @@ def export_step(net: RecurrentUNet) -> bytes:
         scale = net.stride_px >> level
         return {2: scale * rows, 3: scale * cols} if scale > 1 else {2: rows, 3: cols}
 
-    spaces = [at(0), at(0), *(at(level) for level in range(levels))]
+    spaces = [at(0), at(0), at(0), *(at(level) for level in range(levels))]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's remarks on itself; the engines' parity test judges its work
         program = torch.onnx.export(

@@ -2,7 +2,8 @@
 
 Causal and tile-exact: recurrence is pointwise in space (1x1 on the hidden state), so the receptive field does not
 widen with the number of dates; normalisation is BatchNorm, constants in inference. A pixel that is not clear leaves
-its memory untouched, bit for bit, and a value under the mask never enters any arithmetic.
+its memory untouched, bit for bit, and a value under the mask never enters any arithmetic. The encoder sees, beside the
+bands, how they differ from a running mean of the pixel's earlier clear looks, so that a change is sharp to the pixel.
 
 Source: Ballas et al. 2016, "Delving deeper into convolutional networks for learning video representations" (ConvGRU);
 Ravanelli et al. 2018, "Light gated recurrent units for speech recognition" (no reset gate);
@@ -30,11 +31,14 @@ DAYS_PER_YEAR = 365.2425
 CLOCK_CHANNELS = 4
 """Clear flag, sine and cosine of the day of year, time since the last clear look."""
 
+REFRESH = 0.5
+"""Share of a clear look that goes into a pixel's reference, with which the next look is compared."""
+
 INPUT_LIMIT = 6.0
 """Normalised reflectance is clamped to this: a missed cloud must not drive the network out of what it knows."""
 
 State = tuple[Tensor, ...]
-"""(last_day_B1HW, head's memory, memory of level 0, 1, ...): all float32."""
+"""(last_day_B1HW, reference_BCHW, head's memory, memory of level 0, 1, ...): all float32."""
 
 
 def _by_series(x_N: Tensor, batch: int) -> Tensor:
@@ -110,7 +114,7 @@ class RecurrentUNet(nn.Module):
         self.register_buffer("std_C11", torch.tensor(std).reshape(-1, 1, 1))
         self.bands, self.widths, self.memory_widths = len(mean), tuple(widths), tuple(memory)
         self.stride_px = 2 ** (len(widths) - 1)
-        inputs = [self.bands + CLOCK_CHANNELS, *widths[:-1]]
+        inputs = [2 * self.bands + CLOCK_CHANNELS, *widths[:-1]]
         self.encoder = nn.ModuleList(
             nn.Sequential(ConvNormRelu(i, w), ConvNormRelu(w, w)) for i, w in zip(inputs, widths, strict=True)
         )
@@ -127,9 +131,10 @@ class RecurrentUNet(nn.Module):
     def start(self, batch: int, height: int, width: int, device: torch.device | str = "cpu") -> State:
         """Return the state before the first date; height and width are multiples of the stride."""
         last_day = torch.full((batch, 1, height, width), NEVER, device=device)
+        reference = torch.zeros((batch, self.bands, height, width), device=device)
         head = torch.zeros((batch, self.head.memory, height, width), device=device)
         shapes = [(batch, w, height >> level, width >> level) for level, w in enumerate(self.memory_widths)]
-        return (last_day, head, *(torch.zeros(shape, device=device) for shape in shapes))
+        return (last_day, reference, head, *(torch.zeros(shape, device=device) for shape in shapes))
 
     def step(self, x_BCHW: Tensor, clear_BHW: Tensor, day_B: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         """Take one date in.
@@ -143,16 +148,16 @@ class RecurrentUNet(nn.Module):
         Returns:
             Probabilities (B, K, H, W) float32, NaN where no date was clear yet; then the new state.
         """
-        last_day, head, *memories = state
+        last_day, reference, head, *memories = state
         clear = clear_BHW.unsqueeze(1)
-        shares, features = self._clear_shares(clear), self._inputs(x_BCHW, clear, day_B, last_day)
+        features, last_day, reference = self._inputs(x_BCHW, clear, day_B, last_day, reference)
+        shares = self._clear_shares(clear)
         for level, gru in enumerate(self.memory):  # level by level, so that little is held at once
             features = self._down(level, features)
             memories[level] = gru(*self._told(level, features), shares[level], memories[level])
         logprobs, head = self.head(self._decode(memories).float(), clear, head)
-        last_day = torch.where(clear, day_B.reshape(-1, 1, 1, 1), last_day)
         probs = torch.where(last_day > NEVER, logprobs.exp(), math.nan)
-        return (probs, last_day, head, *memories)
+        return (probs, last_day, reference, head, *memories)
 
     def forward(self, x_BTCHW: Tensor, clear_BTHW: Tensor, day_BT: Tensor) -> Tensor:
         """Take all dates in at once; only the memories' 1x1 runs date by date.
@@ -161,11 +166,11 @@ class RecurrentUNet(nn.Module):
             Log-probabilities (B, T, K, H, W), finite everywhere; mean nothing where no date was clear yet.
         """
         batch, dates, _, height, width = x_BTCHW.shape
-        last_day, head, *memories = self.start(batch, height, width, x_BTCHW.device)
+        last_day, reference, head, *memories = self.start(batch, height, width, x_BTCHW.device)
         clear_BT1HW, inputs = clear_BTHW.unsqueeze(2), []
         for t in range(dates):
-            inputs.append(self._inputs(x_BTCHW[:, t], clear_BT1HW[:, t], day_BT[:, t], last_day))
-            last_day = torch.where(clear_BT1HW[:, t], day_BT[:, t].reshape(-1, 1, 1, 1), last_day)
+            now, last_day, reference = self._inputs(x_BTCHW[:, t], clear_BT1HW[:, t], day_BT[:, t], last_day, reference)
+            inputs.append(now)
         shares, features = self._clear_shares(clear_BT1HW.flatten(0, 1)), torch.stack(inputs, 1).flatten(0, 1)
         remembered = []
         for level, gru in enumerate(self.memory):
@@ -189,16 +194,25 @@ class RecurrentUNet(nn.Module):
             if isinstance(module, ConvNormRelu):
                 module.fold()
 
-    def _inputs(self, x_BCHW: Tensor, clear_B1HW: Tensor, day_B: Tensor, last_day_B1HW: Tensor) -> Tensor:
-        """Join normalised bands, zero where not clear, and the clock; where() first, so that NaN never enters."""
+    def _inputs(
+        self, x_BCHW: Tensor, clear_B1HW: Tensor, day_B: Tensor, last_day_B1HW: Tensor, reference_BCHW: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Join normalised bands, what changed in them, and the clock; where() first, so that NaN never enters.
+
+        Returns:
+            The encoder's input, zero where not clear but for the clock; then last day and reference with this date.
+        """
         x = torch.where(clear_B1HW, x_BCHW, self.mean_C11)
         x = ((x - self.mean_C11) / self.std_C11).clamp(-INPUT_LIMIT, INPUT_LIMIT)
-        day = day_B.reshape(-1, 1, 1, 1)
+        day, seen = day_B.reshape(-1, 1, 1, 1), last_day_B1HW > NEVER
+        change = torch.where(clear_B1HW & seen, x - reference_BCHW, 0.0)
+        reference = torch.where(clear_B1HW, torch.where(seen, reference_BCHW + REFRESH * change, x), reference_BCHW)
         angle = (day - torch.floor(day / DAYS_PER_YEAR) * DAYS_PER_YEAR) * (2 * math.pi / DAYS_PER_YEAR)
         gap = torch.log1p((day - last_day_B1HW).clamp(min=0)) / math.log1p(DAYS_PER_YEAR)
-        gap = torch.where(last_day_B1HW > NEVER, gap, 0.0)
+        gap = torch.where(seen, gap, 0.0)
         flag = clear_B1HW.float()
-        return torch.cat([x, flag, angle.sin().expand_as(flag), angle.cos().expand_as(flag), gap], dim=1)
+        inputs = torch.cat([x, change, flag, angle.sin().expand_as(flag), angle.cos().expand_as(flag), gap], dim=1)
+        return inputs, torch.where(clear_B1HW, day, last_day_B1HW), reference
 
     def _clear_shares(self, clear_N1HW: Tensor) -> list[Tensor]:
         """Share of clear pixels under each pixel of every level, 0..1."""
