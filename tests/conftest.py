@@ -215,7 +215,7 @@ def small_settings(data_dir: Path, broker_url: str, models_dir: Path | None = No
         device="cpu",
         threads=1,
         block_px=128,
-        lease_s=2.0,
+        lease_s=4.0,
         sweep_s=0.2,
     )
     migrate(made.database)

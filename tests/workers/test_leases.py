@@ -88,13 +88,13 @@ def test_an_expired_lease_is_taken_over_and_its_holder_finds_out(sessions: Sessi
 
 
 def test_a_renewed_lease_lasts(sessions: Sessions) -> None:
-    lease = take(sessions, lease_s=0.6)
+    lease = take(sessions, lease_s=3.0)
     assert lease is not None
-    with renewing(sessions, lease, 0.6) as lost:
-        time.sleep(1.2)
+    with renewing(sessions, lease, 3.0) as lost:
+        time.sleep(4.0)
         assert take(sessions) is None
         assert not lost.is_set()
-    time.sleep(0.7)
+    time.sleep(3.1)
     assert take(sessions) is not None
 
 
