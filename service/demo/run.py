@@ -115,9 +115,11 @@ def _play(chapter: Chapter, size: int, dates: int, out: Path, client: Client, co
         names = client.download(job, folder, lambda _: None)
     for date, path in written.truths.items():
         shutil.copyfile(path, folder / f"truth_{date}.tif")
-    missing = [name for name in expected_products(list(written.truths)) if name not in names]
-    if missing:
+    expected = expected_products(list(written.truths))
+    if missing := [name for name in expected if name not in names]:
         raise DemoFailed(f"{chapter.title}: products are missing: {', '.join(missing)}")
+    if strange := [name for name in names if name.endswith(".tif") and name not in expected]:
+        raise DemoFailed(f"{chapter.title}: masks of dates that the series does not have: {', '.join(strange)}")
     card = client.get(f"/models/{chapter.theme}")
     return report(chapter, written, folder, card, console)
 

@@ -23,6 +23,7 @@ class Chapter:
         followed: the class that is scored.
         change: name of the change since the first date, which is scored too, or "" where it is the class itself.
         landscape: what the simulated landscape is to have, so that there is change to see: fields of `SeriesSpec`.
+        origin: x, y of its north-west corner in EPSG:32720; chapters lie apart, lest one sees the other's scenes.
     """
 
     theme: Theme
@@ -31,12 +32,16 @@ class Chapter:
     followed: str
     change: str = ""
     landscape: Mapping[str, Any] = field(default_factory=dict)
+    origin: tuple[float, float] = (600_000.0, 8_360_000.0)
 
 
 CHAPTERS = (
     Chapter("burned-area", 20_001, "Burned area", "burned", landscape={"fire_chance": 1.0, "fire_regime": "slow"}),
-    Chapter("tree-cover", 20_002, "Tree cover", "trees", "tree loss", {"clearing_chance": 1.0, "biome": "rainforest"}),
-)
+    Chapter(
+        "tree-cover", 20_002, "Tree cover", "trees", "tree loss",
+        {"clearing_chance": 1.0, "biome": "rainforest"}, (640_000.0, 8_360_000.0),
+    ),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -85,12 +90,13 @@ def write_series(chapter: Chapter, size: int, dates: int, folder: Path) -> Writt
         **chapter.landscape,
     )
     series = simulate(spec, chapter.seed)
-    bundles = write_bundles(series, folder, scenes_per_date=2)
-    truths = {path.stem.removeprefix("truth_"): path for path in write_truth(series, folder / "truth")}
+    bundles = write_bundles(series, folder, origin=chapter.origin, scenes_per_date=2)
+    written = write_truth(series, folder / "truth", origin=chapter.origin)
+    truths = {path.stem.removeprefix("truth_"): path for path in written}
     truths.pop("change_date")
     return Written(
         scenes=tuple(UploadFiles(bundle.image, bundle.udm2, bundle.metadata_json) for bundle in bundles),
         truths=truths,
-        aoi=aoi_of(series),
+        aoi=aoi_of(series, origin=chapter.origin),
         period=f"{series.times[0]:%Y-%m-%d}/{series.times[-1]:%Y-%m-%d}",
     )
