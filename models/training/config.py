@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from geo.simulator.spec import Theme
 from models.errors import ConfigRefused
 from models.training.themes import THEMES
 
+NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 SHIPPED = Path(__file__).parent / "configs"
 
 
@@ -24,6 +27,8 @@ class NetworkConfig:
         memory: channels that each level remembers.
         mean, std: per band (blue, green, red, nir), in reflectance.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     widths: tuple[int, ...] = (16, 32, 48, 64)
     memory: tuple[int, ...] = (8, 32, 48, 64)
@@ -48,6 +53,8 @@ class DataConfig:
         max_cloud: largest mean share of cloud that a series may have.
         widen: 0..1, share of chips with radiometry beyond the simulator's defaults (haze, gain, offset).
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     chip_px: int = 128
     dates_per_step: int = 16
@@ -83,6 +90,8 @@ class FitConfig:
         threads: CPU threads; set explicitly, since sums depend on it.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     steps: int = 2000
     peak_rate: float = 4e-3
     warmup: float = 0.1
@@ -113,6 +122,8 @@ class TrainConfig:
         seed: of weights, order and augmentation.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     theme: Theme
     name: str
     version: int = 1
@@ -123,14 +134,12 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         _require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}", self.theme)
+        _require(bool(NAME.fullmatch(self.name)), "name", "lower-case letters, digits and hyphens", self.name)
         _require(self.version >= 1, "version", "1 or more", self.version)
         stride = 2 ** (len(self.network.widths) - 1)
         _require(
             self.data.chip_px % stride == 0, "data.chip_px", f"a multiple of the stride {stride}", self.data.chip_px
         )
-
-
-Table = TypeVar("Table", NetworkConfig, DataConfig, FitConfig, TrainConfig)
 
 
 def read_config(path: Path) -> TrainConfig:
@@ -144,31 +153,22 @@ def read_config(path: Path) -> TrainConfig:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
         raise ConfigRefused(f"{path.name}: expected a TOML file: {err}") from err
     try:
-        tables: dict[str, Any] = {
-            "network": _build(NetworkConfig, values.pop("network", {}), "network."),
-            "data": _build(DataConfig, values.pop("data", {}), "data."),
-            "fit": _build(FitConfig, values.pop("fit", {}), "fit."),
-        }
-        return _build(TrainConfig, values | tables, "")
+        return TypeAdapter(TrainConfig).validate_python(values)
     except ConfigRefused as err:
         raise ConfigRefused(f"{path.name}: {err}") from err
+    except ValidationError as err:
+        first = err.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "unexpected_keyword_argument":
+            raise ConfigRefused(
+                f"{path.name}: unknown key {key}; see `models.training.config` for those known"
+            ) from err
+        raise ConfigRefused(f"{path.name}: {key}: {first['msg']}; got {first['input']!r}") from err
 
 
 def shipped_config(theme: str) -> Path:
     """Path of the configuration that made a shipped checkpoint."""
     return SHIPPED / f"{theme}.toml"
-
-
-def _build(kind: type[Table], values: dict[str, Any], where: str) -> Table:
-    known = {f.name for f in dataclasses.fields(kind)}
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigRefused(f"unknown key {where}{unknown[0]}; known are {', '.join(sorted(known))}")
-    frozen: Any = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
-    try:
-        return kind(**frozen)
-    except TypeError as err:
-        raise ConfigRefused(f"{where or 'top level'}: {err}") from err
 
 
 def _require(holds: bool, key: str, expected: str, value: object) -> None:

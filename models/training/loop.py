@@ -46,7 +46,7 @@ def train(config: TrainConfig, out_dir: Path, progress: Callable[[str], None] = 
     out_dir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.fit.threads)
     torch.manual_seed(config.seed)
-    net = RecurrentUNet(head=THEMES[config.theme].head, **dataclasses.asdict(config.network))
+    net = build(config)
     average = copy.deepcopy(net).eval().requires_grad_(False)
     adam = torch.optim.AdamW(net.parameters(), lr=config.fit.peak_rate, weight_decay=config.fit.weight_decay)
     written = json.dumps(dataclasses.asdict(config), sort_keys=True)
@@ -69,6 +69,11 @@ def train(config: TrainConfig, out_dir: Path, progress: Callable[[str], None] = 
     folder = out_dir / config.name
     save_checkpoint(folder, average, make_card(config, average))
     return folder
+
+
+def build(config: TrainConfig) -> RecurrentUNet:
+    """Build the network to train, with fresh weights."""
+    return RecurrentUNet(head=THEMES[config.theme].head, **dataclasses.asdict(config.network))
 
 
 def rate_at(step: int, config: TrainConfig) -> float:
@@ -111,7 +116,7 @@ def make_card(config: TrainConfig, net: RecurrentUNet) -> Card:
         mean=config.network.mean,
         std=config.network.std,
         stride_px=net.stride_px,
-        radius_px=measure_radius(RecurrentUNet(mean=config.network.mean, std=config.network.std, **net.architecture)),
+        radius_px=measure_radius(build(config)),  # fresh weights: a trained network may have dead units
         tiling="exact",
         res_m=(3.0, 30.0),
         architecture=net.architecture,

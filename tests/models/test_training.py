@@ -1,0 +1,204 @@
+"""Training: configurations, chips, loss, metrics, and a run that is killed and goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from geo.simulator.series import truth
+from geo.simulator.spec import Theme
+from models.card import read_card
+from models.checkpoint import load_network
+from models.engines.open import open_engine
+from models.errors import ConfigRefused
+from models.training import loop
+from models.training.augment import augment
+from models.training.chips import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS, draw_chip
+from models.training.config import DataConfig, FitConfig, NetworkConfig, TrainConfig, read_config, shipped_config
+from models.training.evaluate import evaluate
+from models.training.losses import masked_loss
+from models.training.metrics import Confusion
+from models.training.themes import THEMES
+
+TINY = TrainConfig(
+    theme="burned-area",
+    name="tiny",
+    network=NetworkConfig(widths=(4, 6), memory=(4, 6)),
+    data=DataConfig(chip_px=32, dates_per_step=4, dates=(2, 3)),
+    fit=FitConfig(steps=4, save_every=2, validate_every=100),
+)
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = loop.train(TINY, tmp_path / "whole")
+    draw = loop.draw_batch
+
+    def die_after_a_save(config: TrainConfig, step: int) -> object:
+        if step == 3:
+            raise KeyboardInterrupt
+        return draw(config, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "draw_batch", die_after_a_save)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train(TINY, tmp_path / "cut")
+    lines: list[str] = []
+    cut = loop.train(TINY, tmp_path / "cut", lines.append)
+    assert [line.split()[1] for line in lines] == ["4/4"]
+    assert read_card(cut).hashes == read_card(whole).hashes
+    assert load_network(cut, read_card(cut)).stride_px == 2
+    assert open_engine(cut, device="cpu").card.name == "tiny"
+
+
+def test_a_run_of_another_configuration_is_not_gone_on_with(tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, fit=dataclasses.replace(TINY.fit, steps=2))
+    loop.train(config, tmp_path)
+    with pytest.raises(ConfigRefused, match="another configuration"):
+        loop.train(dataclasses.replace(config, seed=7), tmp_path)
+
+
+def test_the_loss_falls_on_one_batch() -> None:
+    torch.manual_seed(0)
+    x, clear, day, target = loop.draw_batch(dataclasses.replace(TINY, data=DataConfig(chip_px=32, dates=(4,))), 1)
+    net = loop.build(TINY).train()
+    adam = torch.optim.AdamW(net.parameters(), lr=0.01)
+    losses = []
+    for _ in range(40):
+        loss = masked_loss(net(x, clear, day), target, clear, dice_weight=0.5)
+        adam.zero_grad()
+        torch.autograd.backward(loss)
+        adam.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_batches_depend_on_configuration_and_step_alone() -> None:
+    first, again, other = loop.draw_batch(TINY, 3), loop.draw_batch(TINY, 3), loop.draw_batch(TINY, 4)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert first[0].shape != other[0].shape or not torch.equal(first[0], other[0])
+
+
+def test_the_rate_rises_then_falls_to_nothing() -> None:
+    config = dataclasses.replace(TINY, fit=FitConfig(steps=100, peak_rate=1.0, warmup=0.1))
+    rates = [loop.rate_at(step, config) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == rates[10] == 1.0
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+    assert rates[-1] < 1e-3
+
+
+@pytest.mark.parametrize("theme", ["burned-area", "tree-cover"])
+def test_augmentation_moves_truth_with_the_image(theme: Theme) -> None:
+    chip = draw_chip(theme, DataConfig(chip_px=40), 3, 5, np.random.default_rng(0))
+    assert chip.reflectance.shape == (3, 4, 40, 40)
+    assert chip.target.shape == chip.clear.shape == (3, 40, 40)
+    seen = set()
+    for seed in range(12):
+        other = augment(chip, np.random.default_rng(seed))
+        for turns in range(4):
+            for flip in (False, True):
+                moved = np.rot90(chip.target, turns, (-2, -1))
+                moved = moved[..., ::-1] if flip else moved
+                if np.array_equal(moved, other.target):
+                    image = np.rot90(chip.reflectance, turns, (-2, -1))
+                    ratio = other.reflectance / (image[..., ::-1] if flip else image)
+                    if np.ptp(ratio, axis=(0, 2, 3)).max() < 1e-4:
+                        seen.add((turns, flip))
+        assert np.all(np.diff(other.days) == np.diff(chip.days))
+        assert other.clear.sum() <= chip.clear.sum()
+    assert len(seen) >= 3
+
+
+def test_the_loss_reads_clear_pixels_only() -> None:
+    logprobs = torch.log_softmax(torch.randn(1, 2, 2, 4, 4), dim=2)
+    target, clear = torch.randint(0, 2, (1, 2, 4, 4)), torch.rand(1, 2, 4, 4) > 0.5
+    loss = masked_loss(logprobs, target, clear, dice_weight=0.5)
+    flipped = torch.where(clear, target, 1 - target)
+    assert torch.equal(masked_loss(logprobs, flipped, clear, dice_weight=0.5), loss)
+    sure = torch.where(torch.stack([target == 0, target == 1], 2), 0.0, -30.0)
+    assert float(masked_loss(sure, target, clear, dice_weight=0.5)) == pytest.approx(0, abs=1e-4)
+    assert float(masked_loss(logprobs, target, torch.zeros_like(clear), dice_weight=0.5)) == pytest.approx(0)
+
+
+def test_metrics_by_hand() -> None:
+    confusion = Confusion(2)
+    confusion.add(np.array([1, 1, 1, 0, 0, 9]), np.array([1, 0, 1, 1, 0, 255]), np.array([1, 1, 1, 1, 1, 0], bool))
+    assert confusion.counts.tolist() == [[1, 1], [1, 2]]
+    assert confusion.iou(1) == pytest.approx(2 / 4)
+    assert confusion.iou(0) == pytest.approx(1 / 3)
+    assert confusion.accuracy() == pytest.approx(3 / 5)
+    assert confusion.precision(1) == confusion.recall(1) == pytest.approx(2 / 3)
+    assert all(math.isnan(v) for v in (Confusion(2).iou(1), Confusion(2).accuracy(), Confusion(2).recall(1)))
+
+
+def test_metrics_stream() -> None:
+    rng = np.random.default_rng(0)
+    truth, mask, valid = rng.integers(0, 3, (4, 9, 9)), rng.integers(0, 3, (4, 9, 9)), rng.uniform(size=(4, 9, 9)) > 0.2
+    whole, streamed = Confusion(3), Confusion(3)
+    whole.add(truth, mask, valid)
+    for one in zip(truth, mask, valid, strict=True):
+        streamed.add(*one)
+    assert whole.counts.tolist() == streamed.counts.tolist()
+    for k in range(3):
+        both, either = (truth == k) & (mask == k) & valid, ((truth == k) | (mask == k)) & valid
+        assert whole.iou(k) == pytest.approx(both.sum() / either.sum())
+
+
+@pytest.mark.parametrize("theme", ["burned-area", "tree-cover"])
+def test_shipped_configurations_are_those_on_the_cards(theme: str) -> None:
+    config = read_config(shipped_config(theme))
+    assert config.theme == config.name == theme
+    assert set(TRAIN_SEEDS).isdisjoint({*VALIDATION_SEEDS, *TEST_SEEDS})
+    assert max(TEST_SEEDS) < 20_000
+    card = read_card(Path(loop.__file__).parents[1] / "checkpoints" / theme)
+    assert (
+        card.training["config"]
+        == loop.make_card(config, loop.build(config)).model_dump(mode="json")["training"]["config"]
+    )
+    assert card.classes == THEMES[theme].classes
+
+
+@pytest.mark.parametrize("theme", ["burned-area", "tree-cover"])
+def test_evaluation_knows_the_perfect_and_the_idle(theme: Theme, monkeypatch: pytest.MonkeyPatch) -> None:
+    from models.training import evaluate as module
+
+    net = loop.build(dataclasses.replace(TINY, theme=theme))
+    scores = evaluate(net, theme, split="validation", series=1, side_px=32)
+    assert set(scores) == {"iou", "change_iou", "clear_iou", "clear_change_iou", "accuracy"}
+    monkeypatch.setattr(module, "masks_of", lambda _, series: truth(series))
+    perfect = evaluate(net, theme, split="validation", series=3, side_px=48)
+    assert all(value == 1 for value in perfect.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("theme = ", "expected a TOML file"),
+        ('theme = "moon"\nname = "x"', "theme: Input should be 'burned-area' or 'tree-cover'; got 'moon'"),
+        ('theme = "burned-area"', "name"),
+        ('theme = "burned-area"\nname = "x"\nspeed = 3', "unknown key speed"),
+        ('theme = "burned-area"\nname = "x"\n[fit]\nsteps = 0', "fit.steps: expected 1 or more; got 0"),
+        ('theme = "burned-area"\nname = "x"\n[fit]\nsteps = "ten"', "fit.steps"),
+        ('theme = "burned-area"\nname = "x"\n[data]\nchip_px = 100', "multiple of the stride 8"),
+        ('theme = "burned-area"\nname = "x"\n[network]\nwidths = [8]', "network.widths"),
+        ('theme = "burned-area"\nname = "x"\nfit = 3', "fit"),
+        ('theme = "burned-area"\nname = "../x"', "name"),
+    ],
+)
+def test_a_bad_configuration_is_refused_with_the_reason(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigRefused, match=r"bad\.toml") as caught:
+        read_config(path)
+    assert reason in str(caught.value)
+
+
+def test_a_missing_configuration_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigRefused, match=r"none.toml: expected a TOML file"):
+        read_config(tmp_path / "none.toml")
