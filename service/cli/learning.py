@@ -63,12 +63,12 @@ def evaluate(
 def models() -> None:
     """List the installed models."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from models.registry import list_models
     from workers.settings import Settings
 
-    table = Table("model", "what it maps", "classes", "bands", "pixels", "measured")
+    table = Table(Column("model", no_wrap=True), "what it maps", "classes", "bands", "pixels", "measured")
     for card, _ in list_models(Settings().model_folders):
         classes = ", ".join(f"{c.id} {c.name}" for c in card.classes)
         scores = "\n".join(f"{name} {value}" for name, value in card.scores.items() if isinstance(value, int | float))
