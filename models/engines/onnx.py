@@ -73,6 +73,7 @@ class OnnxEngine:
             for i in self._session.get_inputs()
             if i.name.endswith(INPUT_SUFFIX)
         }
+        self._planned = (0, 0)
 
     @property
     def card(self) -> Card:
@@ -81,6 +82,22 @@ class OnnxEngine:
 
     def start(self, height: int, width: int) -> OnnxState:
         """Return the state before the first date; see `models.engine.Engine`."""
+        if (height, width) != self._planned:
+            self._planned = (height, width)
+            self._empty_arena()
+        return self._fresh(height, width)
+
+    def _empty_arena(self) -> None:
+        """Give the arena's memory back: what fitted windows of one shape is in the way of windows of another.
+
+        onnxruntime shrinks its arena at the end of a run only, so the smallest run there is goes over nothing.
+        """
+        side, shrink = self._card.stride_px, ort.RunOptions()
+        shrink.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+        nothing = np.zeros((len(self._card.bands), side, side), np.float32)
+        self._run(self._fresh(side, side), nothing, np.zeros((side, side), np.bool_), 0, shrink)
+
+    def _fresh(self, height: int, width: int) -> OnnxState:
         units = height // self._card.stride_px, width // self._card.stride_px
         now: Tensors = {}
         for name, (_, channels, rows, cols) in self._states.items():
@@ -92,6 +109,16 @@ class OnnxEngine:
         self, state: OnnxState, reflectance: NDArray[np.float32], clear: NDArray[np.bool_], day: int
     ) -> tuple[OnnxState, NDArray[np.float32]]:
         """Take one date in; see `models.engine.Engine`."""
+        return self._run(state, reflectance, clear, day)
+
+    def _run(
+        self,
+        state: OnnxState,
+        reflectance: NDArray[np.float32],
+        clear: NDArray[np.bool_],
+        day: int,
+        options: ort.RunOptions | None = None,
+    ) -> tuple[OnnxState, NDArray[np.float32]]:
         now, then = state
         probs = np.empty((1, len(self._card.classes), *clear.shape), np.float32)
         binding = self._session.io_binding()
@@ -102,7 +129,7 @@ class OnnxEngine:
             binding.bind_cpu_input(name + INPUT_SUFFIX, tensor)
         for name, tensor in (("probs", probs), *then.items()):
             binding.bind_output(name, "cpu", 0, np.float32, tensor.shape, tensor.ctypes.data)
-        self._session.run_with_iobinding(binding)
+        self._session.run_with_iobinding(binding, options)
         return (then, now), probs[0]
 
     @staticmethod
