@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from models.errors import ModelUnknown
 from models.registry import find_model
+from service.defaults import MIN_AREA_HA, SIMPLIFY_PX
 from service.errors import InputsRefused
 from service.files import COG
 from service.links import href, link
@@ -41,10 +42,12 @@ class SegmentInputs(BaseModel):
     date_by: Annotated[
         Literal["day", "pass", "satellite"], Field(description="Which scenes are read as one date of the output.")
     ] = "day"
-    min_area_ha: Annotated[float, Field(ge=0, le=1e6, description="Smallest polygon in hectares.")] = 0.0
+    min_area_ha: Annotated[float, Field(ge=0, le=1e6, description="Smallest polygon in hectares; 0: all.")] = (
+        MIN_AREA_HA
+    )
     simplify_px: Annotated[
         float, Field(ge=0, le=100, description="Tolerance of the polygons' outlines in pixels; 0: the pixels' edges.")
-    ] = 0.0
+    ] = SIMPLIFY_PX
 
     @field_validator("period")
     @classmethod

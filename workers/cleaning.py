@@ -55,7 +55,10 @@ def clean_job(sessions: Sessions, store: Store, job_id: str) -> None:
         store.remove(f"masks/{job_id}/")
     with writing(sessions) as session:
         session.execute(delete(BlockRecord).where(BlockRecord.job_id == job_id))
-        session.execute(update(JobRecord).where(JobRecord.id == job_id).values(cleaned=True))
+        # Not if it was dismissed meanwhile: then its products are to go too.
+        session.execute(
+            update(JobRecord).where(JobRecord.id == job_id, JobRecord.state == job.state).values(cleaned=True)
+        )
 
 
 def clean_all(sessions: Sessions, store: Store) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from workers.database import epoch
@@ -59,18 +58,6 @@ def find_job(session: Session, owner: str, job_id: str) -> JobRecord:
     return job
 
 
-def list_jobs(
-    session: Session, owner: str, *, states: Sequence[str] = (), limit: int = 50, offset: int = 0
-) -> tuple[list[JobRecord], int]:
-    """Return one page of an owner's jobs, the newest first, and how many there are in all."""
-    wanted = [JobRecord.owner == owner]
-    if states:
-        wanted.append(JobRecord.state.in_(states))
-    total = session.scalar(select(func.count()).select_from(JobRecord).where(*wanted)) or 0
-    page = select(JobRecord).where(*wanted).order_by(JobRecord.created.desc(), JobRecord.id)
-    return list(session.scalars(page.limit(limit).offset(offset))), total
-
-
 def job_products(session: Session, job_id: str) -> list[ProductRecord]:
     """Return a job's products by name; there are none before it is successful."""
     return list(
@@ -93,16 +80,19 @@ def job_progress(session: Session, owner: str, job_id: str) -> Progress:
 
 
 def dismiss_job(session: Session, owner: str, job_id: str) -> JobRecord:
-    """End a job that is under way, and commit; its work stops within one date, then its files are removed.
+    """End a job that is under way, or give up the results of one that is over, and commit.
 
-    A job that is over stays as it is.
+    Its work stops within one date, then its files are removed; its products are out of reach at once.
+
+    Source: OGC API - Processes 1.0, requirements class Dismiss: what is done is removed too.
 
     Raises:
         JobUnknown: the owner has no job of that id.
     """
     find_job(session, owner, job_id)
     session.commit()
-    end_job(session, job_id, JobState.DISMISSED, "dismissed")
+    if not end_job(session, job_id, JobState.DISMISSED, "dismissed"):
+        _give_up(session, job_id)
     session.commit()
     return find_job(session, owner, job_id)
 
@@ -116,6 +106,17 @@ def end_job(session: Session, job_id: str, state: JobState, message: str) -> boo
         .execution_options(synchronize_session=False)
     )
     return isinstance(result, CursorResult) and result.rowcount == 1
+
+
+def _give_up(session: Session, job_id: str) -> None:
+    """Forget the products of a job that is over; the sweep removes the files."""
+    session.execute(delete(ProductRecord).where(ProductRecord.job_id == job_id))
+    session.execute(
+        update(JobRecord)
+        .where(JobRecord.id == job_id, JobRecord.state.in_((JobState.SUCCESSFUL, JobState.FAILED)))
+        .values(state=JobState.DISMISSED, message="dismissed; the results were removed", cleaned=False)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def job_state(session: Session, job_id: str) -> str | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, func, insert, or_, select, update
+from sqlalchemy import CursorResult, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -72,18 +72,6 @@ def find_scene(session: Session, owner: str, scene_id: str) -> SceneRecord:
     if scene is None or scene.owner != owner:
         raise SceneUnknown(f"no scene {scene_id!r}")
     return scene
-
-
-def list_scenes(
-    session: Session, owner: str, *, states: Sequence[str] = (), limit: int = 50, offset: int = 0
-) -> tuple[list[SceneRecord], int]:
-    """Return one page of an owner's scenes, the newest upload first, and how many there are in all."""
-    wanted = [SceneRecord.owner == owner]
-    if states:
-        wanted.append(SceneRecord.state.in_(states))
-    total = session.scalar(select(func.count()).select_from(SceneRecord).where(*wanted)) or 0
-    page = select(SceneRecord).where(*wanted).order_by(SceneRecord.created.desc(), SceneRecord.id)
-    return list(session.scalars(page.limit(limit).offset(offset))), total
 
 
 def ready_scenes(session: Session, owner: str, start: datetime, end: datetime) -> list[SceneRecord]:

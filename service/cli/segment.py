@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from service.defaults import MIN_AREA_HA, SIMPLIFY_PX
+
 if TYPE_CHECKING:
     from workers.local import Progress, SceneFile
 
@@ -44,8 +46,10 @@ def segment(
     start: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day, UTC.")] = None,
     end: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day, UTC.")] = None,
     date_by: Annotated[DateByName, typer.Option(help="Which scenes are one date.")] = DateByName.DAY,
-    min_area_ha: Annotated[float, typer.Option(min=0, help="Smallest polygon in hectares.")] = 0.0,
-    simplify_px: Annotated[float, typer.Option(min=0, help="Simplify polygons by this many pixels.")] = 0.0,
+    min_area_ha: Annotated[float, typer.Option(min=0, help="Smallest polygon in hectares; 0: all.")] = MIN_AREA_HA,
+    simplify_px: Annotated[
+        float, typer.Option(min=0, help="Simplify polygons by this many pixels; 0: the pixels' edges.")
+    ] = SIMPLIFY_PX,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads of the network; 0: all cores.")] = 0,
     block_px: Annotated[int, typer.Option(min=64, help="Largest edge of a block in pixels.")] = 1024,

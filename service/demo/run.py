@@ -108,7 +108,7 @@ def _play(chapter: Chapter, size: int, dates: int, out: Path, client: Client, co
     with console.status(f"simulating {dates} dates of {size} x {size} px, seed {chapter.seed} ..."):
         written = write_series(chapter, size, dates, out / "scenes" / chapter.theme)
     _send(written, client, console)
-    inputs = {"aoi": written.aoi, "period": written.period, "model": chapter.theme, "min_area_ha": 0.1}
+    inputs = {"aoi": written.aoi, "period": written.period, "model": chapter.theme}
     job = client.start_job(inputs)
     _follow(job, client, console)
     with console.status("downloading ..."):

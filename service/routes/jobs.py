@@ -38,7 +38,7 @@ def job(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, An
 
 @router.delete("/{job_id}", summary="Dismiss a job")
 def dismiss(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, Any]:
-    """Stop a job's work and remove its files; the record stays. A job that is over stays as it is."""
+    """Stop a job's work and remove its files, the results of a job that is over too; the record stays."""
     with here.sessions() as session:
         return status_info(request, dismiss_job(session, owner, job_id))
 

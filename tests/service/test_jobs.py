@@ -43,7 +43,7 @@ def test_execution(http: httpx.Client, parts: Context) -> None:
         "model": "burned-area@1",
         "date_by": "day",
         "min_area_ha": 0.5,
-        "simplify_px": 0.0,
+        "simplify_px": 1.0,
         "notes": [],
     }
 

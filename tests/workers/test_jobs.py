@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from workers.cleaning import clean_all
 from workers.database import Sessions, close_database, open_database, writing
 from workers.errors import JobRefused, JobUnknown
-from workers.jobs import create_job, dismiss_job, end_job, find_job, job_progress, job_state, list_jobs
-from workers.records import JobRecord, JobState
+from workers.jobs import create_job, dismiss_job, end_job, find_job, job_products, job_progress, job_state
+from workers.local_store import LocalStore
+from workers.records import JobRecord, JobState, ProductRecord
 
 
 @pytest.fixture
@@ -31,21 +34,7 @@ def test_a_job_is_its_owners_alone(sessions: Sessions) -> None:
                 act(session, "another", job.id)
             with pytest.raises(JobUnknown):
                 act(session, "me", "unheard-of")
-        assert list_jobs(session, "another") == ([], 0)
         assert job_state(session, job.id) == JobState.ACCEPTED
-
-
-def test_jobs_are_listed_in_pages_the_newest_first(sessions: Sessions) -> None:
-    ids = [make(sessions).id for _ in range(5)]
-    make(sessions, "another")
-    with sessions() as session:
-        first, total = list_jobs(session, "me", limit=3)
-        rest, _ = list_jobs(session, "me", limit=3, offset=3)
-        dismiss_job(session, "me", ids[2])
-        over, count = list_jobs(session, "me", states=[JobState.DISMISSED])
-    assert total == 5
-    assert [job.id for job in (*first, *rest)] == ids[::-1]
-    assert ([job.id for job in over], count) == ([ids[2]], 1)
 
 
 @pytest.mark.parametrize(
@@ -56,15 +45,32 @@ def test_inputs_of_the_wrong_kind_are_refused(sessions: Sessions, inputs: dict[s
         create_job(session, "me", inputs)
 
 
-def test_a_job_that_is_over_stays_as_it_is(sessions: Sessions) -> None:
+def test_a_job_ends_once(sessions: Sessions) -> None:
     job = make(sessions)
     with writing(sessions) as session:
         assert end_job(session, job.id, JobState.FAILED, "for a reason")
         assert not end_job(session, job.id, JobState.FAILED, "for another")
     with sessions() as session:
-        found = dismiss_job(session, "me", job.id)
+        found = find_job(session, "me", job.id)
     assert (found.state, found.message) == (JobState.FAILED, "for a reason")
     assert found.finished is not None
+
+
+def test_dismissing_a_job_that_is_over_removes_its_results(sessions: Sessions, tmp_path: Path) -> None:
+    job, store = make(sessions), LocalStore(tmp_path / "store")
+    (tmp_path / "areas.csv").write_text("label\n")
+    store.put(tmp_path / "areas.csv", f"masks/{job.id}/areas.csv")
+    with writing(sessions) as session:
+        end_job(session, job.id, JobState.SUCCESSFUL, "done")
+        session.add(ProductRecord(job_id=job.id, name="areas.csv", media_type="text/csv", size=6, sha256="0", title=""))
+    clean_all(sessions, store)
+    assert list(store.keys("masks/")) == [f"masks/{job.id}/areas.csv"]
+    with sessions() as session:
+        for _ in range(2):
+            assert dismiss_job(session, "me", job.id).state == JobState.DISMISSED
+        assert job_products(session, job.id) == []
+    clean_all(sessions, store)
+    assert list(store.keys("masks/")) == []
 
 
 def test_progress_is_fresh_in_a_session_that_has_seen_the_job(sessions: Sessions) -> None:
