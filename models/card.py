@@ -45,6 +45,8 @@ class Card(BaseModel):
         stride_px: blocks and windows are aligned to this.
         radius_px: pixels farther away than this never influence a pixel (measured by a gradient probe).
         tiling: `exact` (tiled = whole), `blend` (weighted overlap) or `instances` (merged by overlap).
+        tile_px: edge of the tiles that the network sees where tiling is not exact; they lie on one global lattice, a
+            tile every stride_px, and radius_px is how far a tile reaches beyond a block: tile_px - stride_px.
         res_m: smallest and largest pixel size that it was trained for.
         architecture: keyword arguments of the network's constructor.
         training: configuration and data that made it.
@@ -68,6 +70,7 @@ class Card(BaseModel):
     stride_px: Annotated[int, Field(ge=1)]
     radius_px: Annotated[int, Field(ge=0)]
     tiling: Literal["exact", "blend", "instances"]
+    tile_px: Annotated[int, Field(ge=1)] | None = None
     res_m: tuple[float, float]
     architecture: dict[str, Any]
     training: dict[str, Any]
@@ -83,7 +86,18 @@ class Card(BaseModel):
         ids = {c.id for c in self.classes}
         if not {self.change.before, self.change.after} <= ids:
             raise ValueError("change.before and change.after must be classes of the legend")
+        self._check_tiles()
         return self
+
+    def _check_tiles(self) -> None:
+        if self.tiling == "exact":
+            if self.tile_px is not None:
+                raise ValueError(f"a network that tiles exactly has no tile_px; got {self.tile_px}")
+        elif self.tile_px is None or self.tile_px % self.stride_px or self.radius_px != self.tile_px - self.stride_px:
+            raise ValueError(
+                f"tiling {self.tiling!r} needs a tile_px that is a multiple of stride_px, and radius_px = tile_px - "
+                f"stride_px; got tile_px {self.tile_px}, stride_px {self.stride_px}, radius_px {self.radius_px}"
+            )
 
     @property
     def id(self) -> str:

@@ -14,12 +14,11 @@ import safetensors.torch
 from models.card import Card
 from models.checkpoint_files import STEP, WEIGHTS, read_checked
 from models.errors import CheckpointRefused
-from models.networks import build_network
+from models.networks import Network, build_network
 from models.onnx_export import export_step
-from models.recurrent_unet import RecurrentUNet
 
 
-def save_checkpoint(folder: Path, net: RecurrentUNet, card: Card) -> Card:
+def save_checkpoint(folder: Path, net: Network, card: Card) -> Card:
     """Write card.json, weights.safetensors and step.onnx, aside and then renamed; a folder there is replaced.
 
     Args:
@@ -51,7 +50,7 @@ def save_checkpoint(folder: Path, net: RecurrentUNet, card: Card) -> Card:
     return card
 
 
-def load_network(folder: Path, card: Card) -> RecurrentUNet:
+def load_network(folder: Path, card: Card) -> Network:
     """Build the card's network and load its weights, in eval mode.
 
     Raises:

@@ -4,21 +4,47 @@ from __future__ import annotations
 
 from models.card import Card
 from models.errors import CheckpointRefused
+from models.fcn import FCN
+from models.pspnet import PSPNet
 from models.recurrent_unet import RecurrentUNet
+from models.segnet import SegNet
+from models.static import StaticNet, StaticStep
+from models.unet import UNet
+
+Network = RecurrentUNet | StaticNet
+"""What a checkpoint holds."""
+
+Stepping = RecurrentUNet | StaticStep
+"""What runs date by date: `start`, `step` and `fold`, `bands` and `stride_px`."""
+
+FAMILIES: dict[str, type[RecurrentUNet | FCN | PSPNet | UNet | SegNet]] = {
+    "recurrent_unet": RecurrentUNet,
+    "fcn": FCN,
+    "pspnet": PSPNet,
+    "unet": UNet,
+    "segnet": SegNet,
+}
 
 
-def build_network(card: Card) -> RecurrentUNet:
+def build_network(card: Card) -> Network:
     """Build the network that a card describes.
 
     Raises:
-        CheckpointRefused: the family is unknown, or its constructor does not take `card.architecture`.
+        CheckpointRefused: the family is unknown, its constructor does not take `card.architecture`, or the network has
+            other classes or another stride than the card says.
     """
-    if card.family != "recurrent_unet":
-        raise CheckpointRefused(f"{card.id}: expected the family recurrent_unet; the card says {card.family!r}")
+    if card.family not in FAMILIES:
+        raise CheckpointRefused(f"{card.id}: expected a family of {', '.join(FAMILIES)}; the card says {card.family!r}")
     try:
-        net = RecurrentUNet(mean=card.mean, std=card.std, **card.architecture)
+        net: Network = FAMILIES[card.family](mean=card.mean, std=card.std, **card.architecture)
     except (TypeError, ValueError, KeyError) as err:
         raise CheckpointRefused(f"{card.id}: architecture {card.architecture} builds no network: {err}") from err
-    if len(card.classes) != card.architecture.get("classes", 2) or net.stride_px != card.stride_px:
+    fits = card.stride_px == net.stride_px if card.tiling == "exact" else card.stride_px % net.stride_px == 0
+    if len(card.classes) != net.architecture["classes"] or not fits:
         raise CheckpointRefused(f"{card.id}: classes or stride_px of the card do not fit its architecture")
     return net
+
+
+def stepping(net: Network) -> Stepping:
+    """Return a network as it runs over a series of dates, one at a time; it shares its weights."""
+    return StaticStep(net) if isinstance(net, StaticNet) else net

@@ -38,6 +38,7 @@ class VGG16(Encoder):
                 channels_in = channels
             layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
+        self.ends = tuple(number for number, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d))
         for module in layers:
             if isinstance(module, nn.Conv2d) and module.bias is not None:
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -45,21 +46,16 @@ class VGG16(Encoder):
 
     def blocks(self) -> list[nn.Sequential]:
         """Return the five blocks without their poolings; the modules are this network's own."""
-        blocks: list[nn.Sequential] = []
-        layers: list[nn.Module] = []
-        for layer in self.features.children():
-            if isinstance(layer, nn.MaxPool2d):
-                blocks.append(nn.Sequential(*layers))
-                layers = []
-            else:
-                layers.append(layer)
-        return blocks
+        begins = (0, *(end + 1 for end in self.ends[:-1]))
+        layers = list(self.features.children())
+        return [nn.Sequential(*layers[begin:end]) for begin, end in zip(begins, self.ends, strict=True)]
 
     def forward(self, x_BCHW: Tensor) -> list[Tensor]:
         """Return five feature maps, at strides 1, 2, 4, 8, 16; each waits for its max-pooling."""
         x, features = x_BCHW, []
-        for layer in list(self.features.children())[:-1]:
-            if isinstance(layer, nn.MaxPool2d):
+        for number, layer in enumerate(self.features.children()):
+            if number in self.ends:
                 features.append(x)
-            x = layer(x)
-        return [*features, x]
+            if number != self.ends[-1]:
+                x = layer(x)
+        return features

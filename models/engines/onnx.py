@@ -17,8 +17,11 @@ from models.errors import CheckpointRefused
 NEVER = -1e6
 """Day of the last clear look before the first one, as in `models.recurrent_unet` (which needs torch)."""
 
-LAST_DAY, INPUT_SUFFIX = "last_day", "_in"
+LAST_DAY, LAST_PROBS, INPUT_SUFFIX = "last_day", "last_probs", "_in"
 """Names of the graph (`models.onnx_export`): a state's tensor goes in under its output's name with the suffix."""
+
+BEFORE = {LAST_DAY: NEVER, LAST_PROBS: np.nan}
+"""What a state's tensor holds before the first date, where that is not 0."""
 
 Tensors = dict[str, NDArray[np.float32]]
 
@@ -73,6 +76,8 @@ class OnnxEngine:
             for i in self._session.get_inputs()
             if i.name.endswith(INPUT_SUFFIX)
         }
+        # A blending engine's blocks have another stride than the network that runs on its tiles.
+        self._stride_px = next(self._scale(i.shape[2]) for i in self._session.get_inputs() if i.name == "reflectance")
         self._planned = (0, 0)
 
     @property
@@ -92,17 +97,17 @@ class OnnxEngine:
 
         onnxruntime shrinks its arena at the end of a run only, so the smallest run there is goes over nothing.
         """
-        side, shrink = self._card.stride_px, ort.RunOptions()
+        side, shrink = self._stride_px, ort.RunOptions()
         shrink.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
         nothing = np.zeros((len(self._card.bands), side, side), np.float32)
         self._run(self._fresh(side, side), nothing, np.zeros((side, side), np.bool_), 0, shrink)
 
     def _fresh(self, height: int, width: int) -> OnnxState:
-        units = height // self._card.stride_px, width // self._card.stride_px
+        units = height // self._stride_px, width // self._stride_px
         now: Tensors = {}
         for name, (_, channels, rows, cols) in self._states.items():
             shape = (1, channels, units[0] * self._scale(rows), units[1] * self._scale(cols))
-            now[name] = np.full(shape, NEVER if name == LAST_DAY else 0.0, np.float32)
+            now[name] = np.full(shape, BEFORE.get(name, 0.0), np.float32)
         return now, {name: np.empty_like(tensor) for name, tensor in now.items()}
 
     def step(

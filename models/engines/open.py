@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from models.card import read_card
+from models.card import Card, read_card
 from models.engine import Engine
+from models.engines.blend import BlendEngine
 from models.errors import EngineUnavailable
 
 
@@ -28,6 +29,11 @@ def open_engine(folder: Path, *, device: str = "auto", threads: int = 0) -> Engi
     cuda = device != "cpu" and _has_cuda()
     if device == "cuda" and not cuda:
         raise EngineUnavailable("device cuda was asked for, but torch sees no CUDA device; use auto or cpu")
+    engine = _open_inner(folder, card, threads=threads, cuda=cuda)
+    return BlendEngine(engine) if card.tiling == "blend" else engine
+
+
+def _open_inner(folder: Path, card: Card, *, threads: int, cuda: bool) -> Engine:
     if cuda:
         from models.engines.torch import TorchEngine
 

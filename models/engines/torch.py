@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from models.card import Card
 from models.checkpoint import load_network
-from models.recurrent_unet import State
+from models.engine import State
+from models.networks import stepping
 
 
 class TorchEngine:
@@ -18,7 +19,7 @@ class TorchEngine:
 
     def __init__(self, folder: Path, card: Card, *, device: str = "cuda") -> None:
         self._card, self._device = card, torch.device(device)
-        net = load_network(folder, card)
+        net = stepping(load_network(folder, card))
         net.fold()
         self._net = net.to(self._device)
         for weight in self._net.parameters():

@@ -1,0 +1,67 @@
+"""Every static network, tiny and seeded, and a card for each."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from models.card import Card
+from models.fcn import FCN
+from models.networks import FAMILIES
+from models.pspnet import PSPNet
+from models.segnet import SegNet
+from models.static import StaticNet
+from models.tiling import Tiling
+from models.training.themes import THEMES
+from models.unet import UNet
+from tests.models.nets import MEAN, STD
+
+WIDTH = 1 / 8
+HIDDEN = 256  # of fc6 and fc7: 4096 would weigh more than all other layers
+
+NETS: dict[str, Callable[..., StaticNet]] = {
+    "fcn-32s-vgg16": functools.partial(FCN, encoder="vgg16", finest=32, hidden=HIDDEN),
+    "fcn-16s-vgg16_bn": functools.partial(FCN, encoder="vgg16_bn", finest=16, hidden=HIDDEN),
+    "fcn-8s-resnet18": functools.partial(FCN, encoder="resnet18", finest=8),
+    "pspnet-resnet18": functools.partial(PSPNet, encoder="resnet18"),
+    "pspnet-resnet50": functools.partial(PSPNet, encoder="resnet50"),
+    "unet-vgg16_bn": functools.partial(UNet, encoder="vgg16_bn"),
+    "unet-resnet34": functools.partial(UNet, encoder="resnet34"),
+    "unet-mobilenet_v2": functools.partial(UNet, encoder="mobilenet_v2"),
+    "segnet": SegNet,
+    "segnet-bayesian": functools.partial(SegNet, bayesian=True),
+}
+
+RADII = {"fcn-16s-vgg16_bn": 241, "unet-vgg16_bn": 135, "segnet": 211}
+"""Of those that tile exactly."""
+
+
+def make_static(name: str, *, seed: int = 0, **changes: Any) -> StaticNet:
+    """A fresh network whose norms have statistics of their own, and whose skips have a say; in eval mode."""
+    torch.manual_seed(seed)
+    net = NETS[name](**({"mean": MEAN, "std": STD, "width": WIDTH} | changes))
+    for module in net.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.3, 0.3)
+            module.running_mean = torch.randn(module.num_features) * 0.2
+            module.running_var = torch.rand(module.num_features) + 0.5
+    for parameter in net.parameters():
+        if parameter.requires_grad and not bool(parameter.any()):
+            torch.nn.init.normal_(parameter, std=0.1)
+    return net.eval()
+
+
+def static_card(name: str, net: StaticNet, tiling: Tiling) -> Card:
+    """A card that fits `net`."""
+    about = THEMES["burned-area"]
+    family = next(family for family, kind in FAMILIES.items() if type(net) is kind)
+    return Card(
+        name=name.replace("_", "-"), version=1, family=family, title=name, description=name,
+        bands=("blue", "green", "red", "nir"), classes=about.classes, change=about.change, mean=MEAN, std=STD,
+        stride_px=tiling.stride_px, radius_px=tiling.radius_px, tiling=tiling.tiling, tile_px=tiling.tile_px,
+        res_m=(1, 30), architecture=net.architecture, training={}, scores={}, hashes={},
+    )  # fmt: skip
