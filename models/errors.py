@@ -17,5 +17,13 @@ class ConfigRefused(ModelError):
     """A training configuration cannot be used."""
 
 
+class DataRefused(ModelError):
+    """A data set cannot be learned from, or scored on, as it is."""
+
+
+class TrainingDiverged(ModelError):
+    """The loss is not a number any more."""
+
+
 class EngineUnavailable(ModelError):
     """The device that was asked for is not there."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from geo.simulator.series import simulate, truth
 from geo.simulator.spec import SeriesSpec, Theme
 from models.training.config import DataConfig
+from models.training.data_config import DatesConfig
 
 TRAIN_SEEDS = range(10_000)
 VALIDATION_SEEDS = range(10_000, 11_000)
@@ -30,7 +31,7 @@ class Chip:
         reflectance: (T, C, H, W) float32.
         clear: (T, H, W) bool, as an imperfect UDM2 says.
         days: (T,) float32, days since 1970-01-01.
-        target: (T, H, W) int64 class ids, true on the ground, seen or not.
+        target: (T, H, W) int64 class ids, true on the ground, seen or not; 255 where the truth is not known.
     """
 
     reflectance: NDArray[np.float32]
@@ -39,7 +40,7 @@ class Chip:
     target: NDArray[np.int64]
 
 
-def draw_chip(theme: Theme, data: DataConfig, dates: int, seed: int, rng: np.random.Generator) -> Chip:
+def draw_chip(theme: Theme, data: DataConfig | DatesConfig, dates: int, seed: int, rng: np.random.Generator) -> Chip:
     """Simulate the landscape `seed` as a chip.
 
     Args:
@@ -58,7 +59,7 @@ def draw_chip(theme: Theme, data: DataConfig, dates: int, seed: int, rng: np.ran
     )
 
 
-def draw_spec(theme: Theme, data: DataConfig, dates: int, rng: np.random.Generator) -> SeriesSpec:
+def draw_spec(theme: Theme, data: DataConfig | DatesConfig, dates: int, rng: np.random.Generator) -> SeriesSpec:
     """Draw what a training series is like: any resolution, season, latitude and weather that the card promises."""
     short, long = (5, 20) if dates > 5 else (8, 45)
     gap = (

@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from geo.simulator.spec import Theme
 from models.errors import ConfigRefused
+from models.training.augmentations.table import AugmentConfig
+from models.training.data_config import DatesConfig, FolderConfig, NpzConfig
+from models.training.refusing import require
+from models.training.static_config import AdversarialConfig, LegendConfig, LossConfig, StaticNetworkConfig
 from models.training.themes import THEMES
+from models.training.written import LATER
 
 NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 SHIPPED = Path(__file__).parent / "configs"
 
+RECURRENT = "recurrent_unet"
+DATA_KINDS: dict[str, type[DatesConfig | FolderConfig | NpzConfig]] = {
+    "dates": DatesConfig,
+    "folder": FolderConfig,
+    "npz": NpzConfig,
+}
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The network to train.
+    """The Recurrent U-Net, which is what is trained where the table names no other `family`.
 
     Attributes:
         widths: channels per level, finest first.
@@ -36,15 +49,15 @@ class NetworkConfig:
     std: tuple[float, ...] = (0.04, 0.045, 0.06, 0.10)
 
     def __post_init__(self) -> None:
-        _require(len(self.widths) >= 2 and min(self.widths) >= 1, "network.widths", "two or more widths", self.widths)
-        _require(len(self.memory) == len(self.widths), "network.memory", "one width per level", self.memory)
-        _require(len(self.mean) == len(self.std) == 4, "network.mean, std", "4 values each", (self.mean, self.std))
-        _require(min(self.std) > 0, "network.std", "values above 0", self.std)
+        require(len(self.widths) >= 2 and min(self.widths) >= 1, "network.widths", "two or more widths", self.widths)
+        require(len(self.memory) == len(self.widths), "network.memory", "one width per level", self.memory)
+        require(len(self.mean) == len(self.std) == 4, "network.mean, std", "4 values each", (self.mean, self.std))
+        require(min(self.std) > 0, "network.std", "values above 0", self.std)
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Chips, simulated while training.
+    """Simulated series, drawn while training.
 
     Attributes:
         chip_px: edge of a chip, a multiple of the stride.
@@ -63,12 +76,12 @@ class DataConfig:
     widen: float = 0.4
 
     def __post_init__(self) -> None:
-        _require(self.chip_px >= 32, "data.chip_px", "32 or more", self.chip_px)
-        _require(bool(self.dates) and min(self.dates) >= 1, "data.dates", "lengths of 1 or more", self.dates)
-        _require(
+        require(self.chip_px >= 32, "data.chip_px", "32 or more", self.chip_px)
+        require(bool(self.dates) and min(self.dates) >= 1, "data.dates", "lengths of 1 or more", self.dates)
+        require(
             self.dates_per_step >= max(self.dates), "data.dates_per_step", "the longest series", self.dates_per_step
         )
-        _require(
+        require(
             0 <= self.max_cloud <= 1 and 0 <= self.widen <= 1, "data", "shares in 0..1", (self.max_cloud, self.widen)
         )
 
@@ -88,6 +101,9 @@ class FitConfig:
         save_every: steps between two saves; a killed run goes on from the last.
         validate_every: steps between two scores on validation landscapes.
         threads: CPU threads; set explicitly, since sums depend on it.
+        patience: scores in a row without a new best one after which training stops, and the weights of the best score
+            are what is shipped; 0 = never.
+        mixed_precision: bfloat16 where it is safe, on CUDA only.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -102,75 +118,127 @@ class FitConfig:
     save_every: int = 100
     validate_every: int = 500
     threads: int = 1
+    patience: int = field(default=0, metadata=LATER)
+    mixed_precision: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
-        _require(self.steps >= 1, "fit.steps", "1 or more", self.steps)
-        _require(self.peak_rate > 0, "fit.peak_rate", "more than 0", self.peak_rate)
-        _require(0 <= self.warmup < 1, "fit.warmup", "a share in 0..1", self.warmup)
-        _require(0 <= self.average_decay < 1, "fit.average_decay", "0 or more, below 1", self.average_decay)
-        _require(min(self.save_every, self.validate_every) >= 1, "fit.save_every, validate_every", "1 or more", 0)
-        _require(self.threads >= 1, "fit.threads", "1 or more", self.threads)
+        require(self.steps >= 1, "fit.steps", "1 or more", self.steps)
+        require(self.peak_rate > 0, "fit.peak_rate", "more than 0", self.peak_rate)
+        require(0 <= self.warmup < 1, "fit.warmup", "a share in 0..1", self.warmup)
+        require(0 <= self.average_decay < 1, "fit.average_decay", "0 or more, below 1", self.average_decay)
+        require(min(self.save_every, self.validate_every) >= 1, "fit.save_every, validate_every", "1 or more", 0)
+        require(self.threads >= 1, "fit.threads", "1 or more", self.threads)
+        require(self.clip_norm > 0, "fit.clip_norm", "more than 0", self.clip_norm)
+        require(self.patience >= 0, "fit.patience", "0 or more", self.patience)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrainConfig:
     """A training run: what, on what, and how. Equal values give equal weights on one machine.
 
     Attributes:
-        theme: `burned-area` or `tree-cover` (`models.training.themes`).
+        theme: `burned-area` or `tree-cover` (`models.training.themes`); None where `legend` says what the classes are.
         name, version: of the checkpoint.
         seed: of weights, order and augmentation.
+        augment: what is done to chips in place of `models.training.augment`; an empty table does nothing.
+        legend, loss, adversarial: of static networks only.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    theme: Theme
+    theme: Theme | None = None
     name: str
     version: int = 1
     seed: int = 0
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    data: DataConfig = field(default_factory=DataConfig)
+    network: NetworkConfig | StaticNetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig | DatesConfig | FolderConfig | NpzConfig = field(default_factory=DataConfig)
     fit: FitConfig = field(default_factory=FitConfig)
+    augment: AugmentConfig | None = field(default=None, metadata=LATER)
+    legend: LegendConfig | None = field(default=None, metadata=LATER)
+    loss: LossConfig | None = field(default=None, metadata=LATER)
+    adversarial: AdversarialConfig | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
-        _require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}", self.theme)
-        _require(bool(NAME.fullmatch(self.name)), "name", "lower-case letters, digits and hyphens", self.name)
-        _require(self.version >= 1, "version", "1 or more", self.version)
-        stride = 2 ** (len(self.network.widths) - 1)
-        _require(
+        require(bool(NAME.fullmatch(self.name)), "name", "lower-case letters, digits and hyphens", self.name)
+        require(self.version >= 1, "version", "1 or more", self.version)
+        if isinstance(self.network, NetworkConfig):
+            self._check_recurrent(self.network)
+        else:
+            self._check_static(self.network)
+
+    def _check_recurrent(self, network: NetworkConfig) -> None:
+        require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}", self.theme)
+        require(isinstance(self.data, DataConfig), "data.kind", f"none: {RECURRENT} learns from series", self.data)
+        for table in ("legend", "loss", "adversarial"):
+            require(getattr(self, table) is None, table, f"no such table for {RECURRENT}", getattr(self, table))
+        stride = 2 ** (len(network.widths) - 1)
+        require(
             self.data.chip_px % stride == 0, "data.chip_px", f"a multiple of the stride {stride}", self.data.chip_px
         )
 
+    def _check_static(self, network: StaticNetworkConfig) -> None:
+        require((self.theme is None) != (self.legend is None), "theme, legend", "one of the two", self.theme)
+        data = self.data
+        require(not isinstance(data, DataConfig), "data.kind", "dates, folder or npz for a static network", "series")
+        if isinstance(data, DatesConfig):
+            require(self.theme is not None, "theme", f"one of {', '.join(THEMES)} for simulated dates", self.theme)
+        bands = len(data.roles) if isinstance(data, FolderConfig | NpzConfig) else 4
+        require(len(network.mean) == bands, "network.mean, std", f"{bands} values, one per band", network.mean)
+        if network.family == "mask_rcnn":
+            require(self.loss is None, "loss", "no such table for mask_rcnn, which has its own", self.loss)
+            require(self.adversarial is None, "adversarial", "no such table for mask_rcnn", self.adversarial)
+
 
 def read_config(path: Path) -> TrainConfig:
-    """Read a training configuration from TOML: top-level keys and the tables [network], [data] and [fit].
+    """Read a configuration.
 
     Raises:
-        ConfigRefused: the file is missing, is not TOML, or holds an unknown key or an unusable value.
+        ConfigRefused: the file is no TOML, or a key is unknown, of another type or out of range.
     """
     try:
         values = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
         raise ConfigRefused(f"{path.name}: expected a TOML file: {err}") from err
     try:
-        return TypeAdapter(TrainConfig).validate_python(values)
+        config: TrainConfig = _validated(TrainConfig, values | _tables(values))
     except ConfigRefused as err:
         raise ConfigRefused(f"{path.name}: {err}") from err
+    return config
+
+
+def _tables(values: dict[str, Any]) -> dict[str, Any]:
+    """Read the tables whose keys depend on the network's family and on the kind of data."""
+    tables: dict[str, Any] = {}
+    network = values.get("network")
+    static = isinstance(network, dict) and network.get("family", RECURRENT) != RECURRENT
+    if static and isinstance(network, dict):
+        own = {field.name for field in dataclasses.fields(StaticNetworkConfig)} - {"options"}
+        options = {key: value for key, value in network.items() if key not in own}
+        fixed = {key: value for key, value in network.items() if key in own}
+        tables["network"] = _validated(StaticNetworkConfig, fixed | {"options": options}, "network")
+    elif isinstance(network, dict):
+        tables["network"] = _validated(
+            NetworkConfig, {key: value for key, value in network.items() if key != "family"}, "network"
+        )
+    data = values.get("data", {} if static else None)
+    if isinstance(data, dict):
+        kind = data.get("kind", "dates") if static else None
+        require(kind is None or kind in DATA_KINDS, "data.kind", f"one of {', '.join(DATA_KINDS)}", kind)
+        tables["data"] = _validated(DATA_KINDS[kind] if kind else DataConfig, data, "data")
+    return tables
+
+
+def _validated(kind: type[Any], values: Any, under: str = "") -> Any:
+    try:
+        return TypeAdapter(kind).validate_python(values)
     except ValidationError as err:
         first = err.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        key = ".".join(str(part) for part in (*([under] if under else []), *first["loc"]))
         if first["type"] == "unexpected_keyword_argument":
-            raise ConfigRefused(
-                f"{path.name}: unknown key {key}; see `models.training.config` for those known"
-            ) from err
-        raise ConfigRefused(f"{path.name}: {key}: {first['msg']}; got {first['input']!r}") from err
+            raise ConfigRefused(f"unknown key {key}; see `models.training.config` for those known") from err
+        raise ConfigRefused(f"{key}: {first['msg']}; got {first['input']!r}") from err
 
 
 def shipped_config(theme: str) -> Path:
     """Path of the configuration that made a shipped checkpoint."""
     return SHIPPED / f"{theme}.toml"
-
-
-def _require(holds: bool, key: str, expected: str, value: object) -> None:
-    if not holds:
-        raise ConfigRefused(f"{key}: expected {expected}; got {value!r}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from geo.simulator.series import Series, simulate, truth
 from geo.simulator.spec import SeriesSpec, Theme
-from models.recurrent_unet import RecurrentUNet
+from models.networks import Stepping
 from models.training.chips import TEST_SEEDS, VALIDATION_SEEDS
 from models.training.metrics import Confusion
 from models.training.themes import THEMES
@@ -28,7 +28,7 @@ def held_out_spec(theme: Theme, side_px: int = 256) -> SeriesSpec:
 
 
 def evaluate(
-    net: RecurrentUNet, theme: Theme, *, split: Literal["validation", "test"], series: int, side_px: int = 256
+    net: Stepping, theme: Theme, *, split: Literal["validation", "test"], series: int, side_px: int = 256
 ) -> dict[str, float]:
     """Score a network on held-out simulated series.
 
@@ -37,7 +37,7 @@ def evaluate(
     pixels that are clear at the date.
 
     Args:
-        net: in any mode; left in eval mode.
+        net: in any mode; left in eval mode. A static network walks the dates too (`models.networks.stepping`).
         theme: what the landscapes are about.
         split: validation landscapes (for choosing) or test landscapes (for the card).
         series: number of landscapes.
@@ -60,7 +60,7 @@ def evaluate(
 
 
 @torch.no_grad()
-def masks_of(net: RecurrentUNet, series: Series) -> NDArray[np.uint8]:
+def masks_of(net: Stepping, series: Series) -> NDArray[np.uint8]:
     """Run a network over a series, date by date; (T, H, W) class ids, 255 where never clear."""
     net.eval()
     _, _, height, width = series.reflectance.shape

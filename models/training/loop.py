@@ -1,79 +1,111 @@
-"""The training loop: simulate, augment, step, average; save often, so that a killed run goes on and ends the same."""
+"""The training loop: draw, step, average; save often, so that a killed run goes on and ends the same."""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.card import Card
 from models.checkpoint import save_checkpoint
-from models.receptive_field import measure_radius
-from models.recurrent_unet import RecurrentUNet
-from models.training.augment import augment
-from models.training.chips import TRAIN_SEEDS, draw_chip
+from models.errors import ConfigRefused, TrainingDiverged
+from models.networks import Network
+from models.training.adversary import Adversary
 from models.training.config import TrainConfig
-from models.training.evaluate import evaluate
-from models.training.losses import masked_loss
-from models.training.run_state import load_run, save_run
-from models.training.themes import THEMES
+from models.training.lesson import Lesson, open_lesson
+from models.training.processes import Processes, join_norms
+from models.training.revision import code_revision
+from models.training.run_state import Run, load_run, save_run
+from models.training.watching import Note, Saved, Scored, Started, Stepped, Watcher
+from models.training.written import written
 
-BANDS = ("blue", "green", "red", "nir")
+ALONE = Processes()
 
 
-def train(config: TrainConfig, out_dir: Path, progress: Callable[[str], None] = lambda _: None) -> Path:
+def train(
+    config: TrainConfig, out_dir: Path, *, watchers: Sequence[Watcher] = (), processes: Processes = ALONE
+) -> Path:
     """Train a network, or go on with the run that `out_dir` holds.
 
     Args:
         config: what to train.
-        out_dir: of the run; gets run.safetensors while training, log.jsonl, and the checkpoint at the end.
-        progress: called with a line of text now and then.
+        out_dir: of the run; gets run.safetensors while training, and the checkpoint at the end. All processes see it.
+        watchers: are told what happens; in the first process only.
+        processes: those that train together, this one among them.
 
     Returns:
         Folder of the finished checkpoint, `out_dir/NAME`.
 
     Raises:
-        ConfigRefused: `out_dir` holds a run of another configuration.
+        ConfigRefused: `out_dir` holds a run of another configuration, or the network cannot be built.
+        DataRefused: the data cannot be learned from as they are.
+        TrainingDiverged: the loss is no number any more.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(config.fit.threads)
-    torch.manual_seed(config.seed)
-    net = build(config)
-    average = copy.deepcopy(net).eval().requires_grad_(False)
-    adam = torch.optim.AdamW(net.parameters(), lr=config.fit.peak_rate, weight_decay=config.fit.weight_decay)
-    written = json.dumps(dataclasses.asdict(config), sort_keys=True)
-    done, started = load_run(out_dir, written, net, average, adam), time.monotonic()
-    for step in range(done, config.fit.steps):
-        for group in adam.param_groups:
-            group["lr"] = rate_at(step, config)
-        loss = _fit_batch(net, adam, draw_batch(config, step), config)
-        _follow(average, net, min(config.fit.average_decay, (1 + step) / (10 + step)))
-        reached = step + 1
-        if reached % config.fit.save_every == 0 or reached == config.fit.steps:
-            save_run(out_dir, reached, written, net, average, adam)
-            minutes = (time.monotonic() - started) / 60
-            progress(f"step {reached}/{config.fit.steps}  loss {loss:.4f}  {minutes:.1f} min")
-        if reached % config.fit.validate_every == 0:
-            scores = evaluate(average, config.theme, split="validation", series=6)
-            progress(
-                f"step {reached}  validation " + "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
-            )
+    lesson = open_lesson(config)
+    card = _on_record(lesson)
+    average = fit(lesson, card, out_dir, watchers=watchers if processes.first else (), processes=processes)
     folder = out_dir / config.name
-    save_checkpoint(folder, average, make_card(config, average))
+    if processes.first:
+        save_checkpoint(folder, cast(Network, average), card)
+    processes.agree(0)  # nobody leaves before the checkpoint is there
     return folder
 
 
-def build(config: TrainConfig) -> RecurrentUNet:
-    """Build the network to train, with fresh weights."""
-    return RecurrentUNet(head=THEMES[config.theme].head, **dataclasses.asdict(config.network))
+def _on_record(lesson: Lesson) -> Card:
+    """Return the lesson's card with what tells this run from others."""
+    card = lesson.card()
+    facts = {"data_sha256": lesson.fingerprint, "seed": lesson.config.seed, "revision": code_revision()}
+    return card.model_copy(update={"training": card.training | facts})
+
+
+def fit(
+    lesson: Lesson, card: Card, out_dir: Path, *, watchers: Sequence[Watcher] = (), processes: Processes = ALONE
+) -> nn.Module:
+    """Find the weights of a lesson's network.
+
+    Args:
+        lesson: what to learn.
+        card: put on record with every save.
+        out_dir: of the run.
+        watchers: are told what happens.
+        processes: those that train together.
+
+    Returns:
+        The network with averaged weights: the last ones, or with patience those that scored best.
+    """
+    config = lesson.config
+    torch.manual_seed(config.seed)
+    net = join_norms(lesson.build(), processes).to(processes.device)
+    average = copy.deepcopy(net).eval().requires_grad_(False)
+    adam = torch.optim.AdamW(net.parameters(), lr=config.fit.peak_rate, weight_decay=config.fit.weight_decay)
+    run, adversary = Run(net, average, adam), None
+    if config.adversarial is not None:
+        adversary = Adversary(config.adversarial, len(card.bands), len(card.classes), processes)
+        run.judge, run.judge_adam = adversary.judge, adversary.adam
+    facts = {
+        "config": json.dumps(written(config), sort_keys=True),
+        "fingerprint": lesson.fingerprint,
+        "seed": str(config.seed),
+        "card": card.model_dump_json(),
+        "revision": code_revision(),
+    }
+    load_run(out_dir, run, facts)
+    if processes.agree(run.step) != run.step:
+        raise ConfigRefused(f"{out_dir}: processes see different runs there; give a folder that all of them share")
+    _Loop(lesson, run, adversary, processes, watchers).walk(card, out_dir, facts)
+    found = lesson.build().eval().requires_grad_(False)  # on the CPU, with norms that know no other process
+    found.load_state_dict(run.best or average.state_dict())
+    return found
 
 
 def rate_at(step: int, config: TrainConfig) -> float:
@@ -85,66 +117,90 @@ def rate_at(step: int, config: TrainConfig) -> float:
     return config.fit.peak_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
-def draw_batch(config: TrainConfig, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Return a step's (x_BTCHW, clear_BTHW, day_BT, target_BTHW); a function of configuration and step alone."""
-    rng = np.random.default_rng((config.seed, step))
-    dates = int(rng.choice(config.data.dates))
-    chips = []
-    for _ in range(max(1, config.data.dates_per_step // dates)):
-        seed = int(rng.integers(TRAIN_SEEDS.start, TRAIN_SEEDS.stop))
-        chips.append(augment(draw_chip(config.theme, config.data, dates, seed, rng), rng))
-    return (
-        torch.from_numpy(np.stack([chip.reflectance for chip in chips])),
-        torch.from_numpy(np.stack([chip.clear for chip in chips])),
-        torch.from_numpy(np.stack([chip.days for chip in chips])),
-        torch.from_numpy(np.stack([chip.target for chip in chips])),
-    )
+class _Loop:
+    """Steps, scores and saves of one run."""
+
+    def __init__(
+        self, lesson: Lesson, run: Run, adversary: Adversary | None, processes: Processes, watchers: Sequence[Watcher]
+    ) -> None:
+        self._lesson, self._run, self._adversary = lesson, run, adversary
+        self._processes, self._watchers, self._config = processes, watchers, lesson.config
+        self._objective = processes.spread(lesson.objective(run.net, processes))
+
+    def walk(self, card: Card, out_dir: Path, facts: Mapping[str, str]) -> None:
+        """Walk from the run's step to the last, or until patience is at its end."""
+        run, plan, started = self._run, self._config.fit, time.monotonic()
+        for note in self._lesson.notes:
+            self._tell(Note(note))
+        self._tell(Started(run.step, plan.steps, card))
+        while run.step < plan.steps and not self._is_over():
+            loss = self._step()
+            run.step += 1
+            if run.step % plan.validate_every == 0:
+                self._score()
+            if run.step % plan.save_every == 0 or run.step == plan.steps or self._is_over():
+                if self._processes.first:
+                    save_run(out_dir, run, facts)
+                self._tell(Saved(run.step, plan.steps, loss, (time.monotonic() - started) / 60))
+
+    def _is_over(self) -> bool:
+        return 0 < self._config.fit.patience <= self._run.stale
+
+    def _step(self) -> float:
+        """Take a step: the network's turn, then the discriminator's, then the average's."""
+        run, plan, step = self._run, self._config.fit, self._run.step
+        rate = rate_at(step, self._config)
+        for group in run.adam.param_groups:
+            group["lr"] = rate
+        # What chance there is in a step (dropout) hangs on the step alone, so that a run can go on anywhere.
+        chance = np.random.SeedSequence((self._config.seed, step, self._processes.rank))
+        torch.manual_seed(int(chance.generate_state(1)[0]))
+        batch = self._lesson.draw(step, self._processes)
+        run.net.train()
+        run.adam.zero_grad(set_to_none=True)
+        terms, shown = self._objective(*(tensor.to(self._processes.device) for tensor in batch))
+        if self._adversary is not None and shown is not None:
+            fooling = self._adversary.fooling(shown, step)
+            terms |= {} if fooling is None else {"fooling": fooling}
+        loss = sum_of(terms)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(run.net.parameters(), plan.clip_norm)
+        value, told = float(loss.detach()), {name: float(term.detach()) for name, term in terms.items()}
+        if not math.isfinite(value):
+            raise TrainingDiverged(
+                f"the loss is {value} at step {step + 1} ({told}); lower fit.peak_rate, and start from the last save"
+            )
+        run.adam.step()
+        if self._adversary is not None and shown is not None:
+            told["discriminator"] = self._adversary.learn(shown)
+        _follow(run.average, run.net, min(plan.average_decay, (1 + step) / (10 + step)))
+        self._tell(Stepped(step + 1, value, told, rate))
+        return value
+
+    def _score(self) -> None:
+        """Score the averaged weights in the first process; all of them learn whether it is time to stop."""
+        run, patient = self._run, self._config.fit.patience > 0
+        if self._processes.first:
+            scores, examples = self._lesson.score(run.average)
+            best = patient and run.scored(scores[self._lesson.watched])
+            self._tell(Scored(run.step, scores, best, examples))
+        run.stale = self._processes.agree(run.stale)
+
+    def _tell(self, event: Note | Started | Stepped | Saved | Scored) -> None:
+        for watcher in self._watchers:
+            watcher(event)
 
 
-def make_card(config: TrainConfig, net: RecurrentUNet) -> Card:
-    """Write down what was trained, on what; scores are added when they are measured."""
-    theme = THEMES[config.theme]
-    return Card(
-        name=config.name,
-        version=config.version,
-        family="recurrent_unet",
-        title=theme.title,
-        description=theme.description,
-        bands=BANDS,
-        classes=theme.classes,
-        change=theme.change,
-        mean=config.network.mean,
-        std=config.network.std,
-        stride_px=net.stride_px,
-        radius_px=measure_radius(build(config)),  # fresh weights: a trained network may have dead units
-        tiling="exact",
-        res_m=(3.0, 30.0),
-        architecture=net.architecture,
-        training={
-            "data": "simulated series only (geo.simulator), landscapes 0-9999; no real image was used",
-            "config": dataclasses.asdict(config),
-        },
-        scores={},
-        hashes={},
-    )
-
-
-def _fit_batch(
-    net: RecurrentUNet, adam: torch.optim.AdamW, batch: tuple[Tensor, Tensor, Tensor, Tensor], config: TrainConfig
-) -> float:
-    x_BTCHW, clear_BTHW, day_BT, target_BTHW = batch
-    net.train()
-    adam.zero_grad(set_to_none=True)
-    logprobs = net(x_BTCHW, clear_BTHW, day_BT)
-    loss = masked_loss(logprobs, target_BTHW, clear_BTHW, dice_weight=config.fit.dice_weight)
-    torch.autograd.backward(loss)
-    torch.nn.utils.clip_grad_norm_(net.parameters(), config.fit.clip_norm)
-    adam.step()
-    return float(loss.detach())
+def sum_of(terms: Mapping[str, Tensor]) -> Tensor:
+    """Sum the terms of a loss."""
+    first, *others = terms.values()
+    for term in others:
+        first = first + term
+    return first
 
 
 @torch.no_grad()
-def _follow(average: RecurrentUNet, net: RecurrentUNet, decay: float) -> None:
+def _follow(average: nn.Module, net: nn.Module, decay: float) -> None:
     """Move the averaged weights, and the norms' statistics with them, towards the net's."""
     for mean, now in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
         if mean.is_floating_point():

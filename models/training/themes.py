@@ -1,10 +1,16 @@
-"""What the two shipped networks are about: legend, change and head. No torch here."""
+"""What networks are about: legend, change and head; shipped themes, or a legend of one's own. No torch here."""
 
 from __future__ import annotations
 
+import dataclasses
+from colorsys import hsv_to_rgb
 from dataclasses import dataclass
 
 from models.card import Change, LandClass
+from models.training.static_config import LegendConfig
+
+GOLDEN = 0.618034
+"""Steps of the golden ratio around the circle of hues stay far apart, however many there are."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +54,44 @@ THEMES = {
         followed=1,
     ),
 }
+
+SINGLE_DATE = {
+    "burned-area": (
+        "Burned area, date by date",
+        "Burned or not, from each date alone: what looks burned at a date. Char that has faded is not seen any more.",
+    ),
+    "tree-cover": (
+        "Tree cover, date by date",
+        "Trees or no trees, from each date alone. A date that is not clear repeats the last look.",
+    ),
+}
+
+
+def single_date(name: str) -> Theme:
+    """Return a shipped theme as a static network answers it: the same legend, a class per date."""
+    title, description = SINGLE_DATE[name]
+    return dataclasses.replace(THEMES[name], title=title, description=description, head="class")
+
+
+def own_theme(legend: LegendConfig) -> Theme:
+    """Return the theme of a legend of one's own; the change that is followed is from class 0 to 1 unless it says so."""
+    colors = legend.colors or tuple(_color(number * GOLDEN) for number in range(len(legend.classes)))
+    before, after = legend.change or legend.classes[:2]
+    return Theme(
+        title=legend.title,
+        description=legend.description,
+        head="class",
+        classes=tuple(
+            LandClass(id=number, name=name, color=color)
+            for number, (name, color) in enumerate(zip(legend.classes, colors, strict=True))
+        ),
+        change=Change(
+            name=f"{before} to {after}", before=legend.classes.index(before), after=legend.classes.index(after)
+        ),
+        followed=legend.classes.index(after),
+    )
+
+
+def _color(hue: float) -> str:
+    red, green, blue = (round(255 * share) for share in hsv_to_rgb(hue % 1, 0.6, 0.85))
+    return f"#{red:02x}{green:02x}{blue:02x}"

@@ -24,8 +24,9 @@ def train(
         path = shipped_config(config)
     wanted = read_config(path)
     from models.training.loop import train as run
+    from models.training.watching import tell_lines
 
-    folder = run(wanted, out, lambda line: print(line, flush=True))
+    folder = run(wanted, out, watchers=[tell_lines(lambda line: print(line, flush=True))])
     print(f"checkpoint: {folder}")
 
 
@@ -53,10 +54,11 @@ def evaluate(
             f"{card.id} has a legend of its own; simulated series have the truth for {' and '.join(themes)}"
         )
     from models.checkpoint import load_network
+    from models.networks import stepping
     from models.training.evaluate import evaluate as score
 
     split: Literal["validation", "test"] = "validation" if validation else "test"
-    scores = score(load_network(folder, card), fitting[0], split=split, series=series, side_px=size)
+    scores = score(stepping(load_network(folder, card)), fitting[0], split=split, series=series, side_px=size)
     print(json.dumps({"model": card.id, "split": split, "series": series, "size": size, **scores}, indent=2))
 
 

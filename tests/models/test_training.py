@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 import math
@@ -9,22 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors
 import torch
 
 from geo.simulator.series import truth
 from geo.simulator.spec import Theme
-from models.card import read_card
+from models.card import Card, read_card
 from models.checkpoint import load_network
 from models.engines.open import open_engine
 from models.errors import ConfigRefused
-from models.training import loop
+from models.training import loop, recurrent
 from models.training.augment import augment
 from models.training.chips import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS, draw_chip
 from models.training.config import DataConfig, FitConfig, NetworkConfig, TrainConfig, read_config, shipped_config
 from models.training.evaluate import evaluate
 from models.training.losses import masked_loss
 from models.training.metrics import Confusion
+from models.training.run_state import Run, load_run, save_run
 from models.training.themes import THEMES
+from models.training.watching import Event, Stepped, Watcher, tell_lines
 
 TINY = TrainConfig(
     theme="burned-area",
@@ -35,38 +39,65 @@ TINY = TrainConfig(
 )
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Killed(Exception):
+    """Stands for a signal, a power cut, a worker that was taken away."""
+
+
+def kill_at(step: int) -> Watcher:
+    def watch(event: Event) -> None:
+        if isinstance(event, Stepped) and event.step == step:
+            raise Killed
+
+    return watch
+
+
+def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path) -> None:
     whole = loop.train(TINY, tmp_path / "whole")
-    draw = loop.draw_batch
-
-    def die_after_a_save(config: TrainConfig, step: int) -> object:
-        if step == 3:
-            raise KeyboardInterrupt
-        return draw(config, step)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop, "draw_batch", die_after_a_save)
-        with pytest.raises(KeyboardInterrupt):
-            loop.train(TINY, tmp_path / "cut")
+    with pytest.raises(Killed):
+        loop.train(TINY, tmp_path / "cut", watchers=[kill_at(3)])
     lines: list[str] = []
-    cut = loop.train(TINY, tmp_path / "cut", lines.append)
-    assert [line.split()[1] for line in lines] == ["4/4"]
+    cut = loop.train(TINY, tmp_path / "cut", watchers=[tell_lines(lines.append)])
+    assert lines[0] == "goes on after step 2/4"
+    assert [line.split()[:2] for line in lines[1:]] == [["step", "4/4"]]
     assert read_card(cut).hashes == read_card(whole).hashes
     assert load_network(cut, read_card(cut)).stride_px == 2
     assert open_engine(cut, device="cpu").card.name == "tiny"
+    with safetensors.safe_open(tmp_path / "cut" / "run.safetensors", framework="pt") as file:
+        told = file.metadata()
+    card = Card.model_validate_json(told["card"])
+    assert card.training == read_card(cut).training
+    assert (told["seed"], told["fingerprint"]) == ("0", card.training["data_sha256"])
+    assert told["revision"]
 
 
-def test_a_run_of_another_configuration_is_not_gone_on_with(tmp_path: Path) -> None:
-    config = dataclasses.replace(TINY, fit=dataclasses.replace(TINY.fit, steps=2))
-    loop.train(config, tmp_path)
+def test_a_run_of_another_configuration_or_other_data_is_not_gone_on_with(tmp_path: Path) -> None:
+    run, facts = _run(), {"config": "a", "fingerprint": "b"}
+    save_run(tmp_path, run, facts)
+    load_run(tmp_path, _run(), facts)
     with pytest.raises(ConfigRefused, match="another configuration"):
-        loop.train(dataclasses.replace(config, seed=7), tmp_path)
+        load_run(tmp_path, _run(), {**facts, "config": "c"})
+    with pytest.raises(ConfigRefused, match="on other data"):
+        load_run(tmp_path, _run(), {**facts, "fingerprint": "c"})
+
+
+def test_a_run_from_before_fingerprints_is_gone_on_with(tmp_path: Path) -> None:
+    run = _run()
+    run.step = 7
+    save_run(tmp_path, run, {"config": "a"})
+    later = _run()
+    load_run(tmp_path, later, {"config": "a", "fingerprint": "b"})
+    assert later.step == 7
+
+
+def _run() -> Run:
+    net = torch.nn.Conv2d(1, 1, 1)
+    return Run(net, copy.deepcopy(net), torch.optim.AdamW(net.parameters()))
 
 
 def test_the_loss_falls_on_one_batch() -> None:
     torch.manual_seed(0)
-    x, clear, day, target = loop.draw_batch(dataclasses.replace(TINY, data=DataConfig(chip_px=32, dates=(4,))), 1)
-    net = loop.build(TINY).train()
+    x, clear, day, target = recurrent.draw_batch(dataclasses.replace(TINY, data=DataConfig(chip_px=32, dates=(4,))), 1)
+    net = recurrent.build(TINY).train()
     adam = torch.optim.AdamW(net.parameters(), lr=0.01)
     losses = []
     for _ in range(40):
@@ -79,7 +110,7 @@ def test_the_loss_falls_on_one_batch() -> None:
 
 
 def test_batches_depend_on_configuration_and_step_alone() -> None:
-    first, again, other = loop.draw_batch(TINY, 3), loop.draw_batch(TINY, 3), loop.draw_batch(TINY, 4)
+    first, again, other = recurrent.draw_batch(TINY, 3), recurrent.draw_batch(TINY, 3), recurrent.draw_batch(TINY, 4)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert first[0].shape != other[0].shape or not torch.equal(first[0], other[0])
 
@@ -159,7 +190,7 @@ def test_shipped_configurations_are_those_on_the_cards(theme: str) -> None:
     card = read_card(Path(loop.__file__).parents[1] / "checkpoints" / theme)
     assert (
         card.training["config"]
-        == loop.make_card(config, loop.build(config)).model_dump(mode="json")["training"]["config"]
+        == recurrent.make_card(config, recurrent.build(config)).model_dump(mode="json")["training"]["config"]
     )
     assert card.classes == THEMES[theme].classes
 
@@ -168,7 +199,7 @@ def test_shipped_configurations_are_those_on_the_cards(theme: str) -> None:
 def test_evaluation_knows_the_perfect_and_the_idle(theme: Theme, monkeypatch: pytest.MonkeyPatch) -> None:
     from models.training import evaluate as module
 
-    net = loop.build(dataclasses.replace(TINY, theme=theme))
+    net = recurrent.build(dataclasses.replace(TINY, theme=theme))
     scores = evaluate(net, theme, split="validation", series=1, side_px=32)
     assert set(scores) == {"iou", "change_iou", "clear_iou", "clear_change_iou", "accuracy"}
     monkeypatch.setattr(module, "masks_of", lambda _, series: truth(series))

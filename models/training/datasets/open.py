@@ -1,0 +1,34 @@
+"""Opening the data set that a configuration names."""
+
+from __future__ import annotations
+
+from models.training.config import DataConfig, TrainConfig
+from models.training.data_config import FolderConfig, NpzConfig
+from models.training.datasets.source import Source
+from models.training.themes import Theme
+
+
+def open_source(config: TrainConfig, about: Theme) -> Source:
+    """Open a data set of single dates.
+
+    Args:
+        config: its `data` table is read, and for simulated dates its theme.
+        about: the legend that the truth must fit.
+
+    Raises:
+        DataRefused: the files there cannot be learned from as they are.
+    """
+    data = config.data
+    if isinstance(data, FolderConfig):
+        from models.training.datasets.folder import FolderSource
+
+        return FolderSource(data, about.classes)
+    if isinstance(data, NpzConfig):
+        from models.training.datasets.npz import NpzSource
+
+        return NpzSource(data, about.classes)
+    if isinstance(data, DataConfig) or config.theme is None:
+        raise TypeError(f"expected a data set of single dates; got {data}")
+    from models.training.datasets.simulated import SimulatedDates
+
+    return SimulatedDates(config.theme, data)

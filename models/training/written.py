@@ -1,0 +1,29 @@
+"""A configuration as cards and runs tell of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+LATER = {"written": "if set"}
+"""Marks a key that came after the first checkpoints: it is told of where it is not at its default only, so that the
+cards and runs from before stay equal to their configuration."""
+
+
+def written(config: Any) -> dict[str, Any]:
+    """Return a `TrainConfig` as plain values, without keys that came later and are at their default.
+
+    A data set's folder is left out too: data may move, and their fingerprint says whether they are the same.
+    """
+    values = _plain(config)
+    values["data"].pop("folder", None)
+    return values
+
+
+def _plain(table: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for one in dataclasses.fields(table):
+        value = getattr(table, one.name)
+        if one.metadata != LATER or value != one.default:
+            values[one.name] = _plain(value) if dataclasses.is_dataclass(value) else value
+    return values
