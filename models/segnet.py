@@ -29,6 +29,7 @@ def _unit(channels_in: int, channels: Sequence[int]) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels_out in channels:
         conv = nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
         layers += [conv, nn.BatchNorm2d(channels_out), nn.ReLU()]
         channels_in = channels_out
     return nn.Sequential(*layers)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.card import Card
+from models.networks import Stepping
 from models.recurrent_unet import RecurrentUNet
 from models.training.themes import THEMES
 
@@ -64,7 +65,7 @@ def make_card(net: RecurrentUNet, theme: str = "burned-area") -> Card:
 
 
 @torch.no_grad()
-def stepped(net: RecurrentUNet, looks: Looks) -> Tensor:
+def stepped(net: Stepping, looks: Looks) -> Tensor:
     """Probabilities of all dates, date by date: (B, T, K, H, W), NaN where never clear."""
     batch, dates, _, height, width = looks.x.shape
     state: tuple[Tensor, ...] = net.start(batch, height, width)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from models.card import Card
+from models.checkpoint import save_checkpoint
 from models.fcn import FCN
 from models.networks import FAMILIES
 from models.pspnet import PSPNet
 from models.segnet import SegNet
 from models.static import StaticNet
-from models.tiling import Tiling
+from models.tiling import Tiling, choose_tiling
 from models.training.themes import THEMES
 from models.unet import UNet
+from tests.geo.scenes import landscape
 from tests.models.nets import MEAN, STD
 
 WIDTH = 1 / 8
@@ -65,3 +70,20 @@ def static_card(name: str, net: StaticNet, tiling: Tiling) -> Card:
         stride_px=tiling.stride_px, radius_px=tiling.radius_px, tiling=tiling.tiling, tile_px=tiling.tile_px,
         res_m=(1, 30), architecture=net.architecture, training={}, scores={}, hashes={},
     )  # fmt: skip
+
+
+def balance(net: StaticNet, x_BCHW: Tensor) -> None:
+    """Shift the last bias so that both classes have half of an image's pixels."""
+    module = net.score[0] if isinstance(net, FCN) else net.head[-1] if isinstance(net, PSPNet) else net.to_logits
+    assert isinstance(module, torch.nn.Conv2d)
+    assert module.bias is not None
+    with torch.no_grad():
+        logits = net(x_BCHW)
+        module.bias[1] -= (logits[:, 1] - logits[:, 0]).median()
+
+
+def save_static(folder: Path, name: str, *, tile_px: int) -> Card:
+    """Save a balanced network of two classes as a checkpoint."""
+    net = make_static(name)
+    balance(net, torch.from_numpy(landscape(64, 96, 0)[None] * np.float32(1e-4)))
+    return save_checkpoint(folder, net, static_card(name, net, choose_tiling(net, tile_px=tile_px)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -77,10 +78,10 @@ def test_the_main_output_comes_first_and_in_inference_alone(name: str) -> None:
     assert all(o.shape == logits.shape for _, o in outputs)
 
 
-def test_architecture_builds_the_same_network(name: str) -> None:
+def test_architecture_and_safetensors_give_the_same_network(name: str) -> None:
     net = make_static(name)
     again = type(net)(mean=[0.0] * 4, std=[1.0] * 4, **net.architecture)
-    again.load_state_dict(net.state_dict())
+    again.load_state_dict(safetensors.torch.load(safetensors.torch.save(net.state_dict())))
     with torch.no_grad():
         assert torch.equal(again.eval()(image()), net(image()))
 
