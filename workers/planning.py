@@ -70,8 +70,6 @@ def make_plan(scenes: Sequence[Scene], request: Request, card: Card, *, block_px
     Raises:
         JobRefused: no scene fits, or those that fit cannot be used together or by this model.
     """
-    if card.tiling != "exact":
-        raise JobRefused(f"model {card.id} tiles by {card.tiling!r}; jobs take models that tile exactly")
     if not scenes:
         raise JobRefused("there are no scenes: send at least one first")
     try:

@@ -95,7 +95,6 @@ def test_scenes_outside_the_area_are_left_out() -> None:
         ({"res_m": (10.0, 20.0)}, "pixels of 3 m; model plain@1 was trained for 10 to 20 m"),
         ({"res_m": (0.2, 0.5)}, "resample"),
         ({"bands": (*BANDS[:3], "swir16")}, "scene a has .* lacks swir16"),
-        ({"tiling": "blend"}, "tiles by 'blend'"),
     ],
 )
 def test_what_cannot_be_planned_is_refused(changes: dict[str, Any], message: str) -> None:
