@@ -93,8 +93,9 @@ def flops_per_pixel(folder: Path, card: Card) -> float:
     from torch.utils.flop_counter import FlopCounterMode
 
     from models.checkpoint import load_network
+    from models.networks import stepping
 
-    net = load_network(folder, card)
+    net = stepping(load_network(folder, card))
     net.fold()
     x = torch.zeros(1, len(card.bands), FLOPS_PX, FLOPS_PX)
     clear, day = torch.ones(1, FLOPS_PX, FLOPS_PX, dtype=torch.bool), torch.zeros(1)
