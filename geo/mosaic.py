@@ -12,7 +12,7 @@ from odc.geo.geobox import GeoBox
 from geo.blocks import Block
 from geo.legend import LegendClass
 
-_GDAL_NAMES = {"uint8": "Byte", "uint16": "UInt16", "int32": "Int32"}
+_GDAL_NAMES = {"uint8": "Byte", "uint16": "UInt16", "uint32": "UInt32", "int32": "Int32"}
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
-"""Regions as files: GeoJSON in WGS84 as RFC 7946 asks for, and GeoPackage in the grid's own CRS."""
+"""Regions and instances as files: GeoJSON in WGS84 as RFC 7946 asks for, and GeoPackage in the grid's own CRS."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
+from geo.instances import Instances
 from geo.lattice import crs_of
 from geo.legend import LegendClass
 from geo.outlines import Floats, Polygons, batches, expand, insert_vertices
@@ -40,15 +42,52 @@ def write_geojson(
         dst: file to write.
     """
     properties = _properties(regions, dates, classes)
+    outlines = (
+        outline
+        for some in batches(regions.outlines)
+        for outline in shapely.to_geojson(_in_degrees(regions.outlines[some], geobox))
+    )
+    _write_collection(zip(outlines, properties, strict=True), dst)
+
+
+def write_instances(instances: Instances, geobox: GeoBox, day: date, classes: Sequence[LegendClass], dst: Path) -> None:
+    """Write instances as a feature collection, one feature each, in the order of their numbers; as `write_geojson`.
+
+    Args:
+        instances: what to write.
+        geobox: grid that the outlines' pixels belong to.
+        day: on which they were seen.
+        classes: the legend.
+        dst: file to write.
+    """
+    names = {c.id: c.name for c in classes}
+    edges = np.searchsorted(instances.owner, np.arange(len(instances.score) + 1))
+    parts = np.concatenate([_in_degrees(instances.outlines[some], geobox) for some in batches(instances.outlines)])
+
+    def features() -> Iterator[tuple[str, dict[str, Any]]]:
+        for i, (start, stop) in enumerate(pairwise(edges)):
+            yield (
+                shapely.to_geojson(_polygons_of(parts[start:stop])),
+                {
+                    "instance": i + 1,
+                    "class": names[int(instances.class_id[i])],
+                    "class_id": int(instances.class_id[i]),
+                    "date": day.isoformat(),
+                    "score": round(float(instances.score[i]), 4),
+                    "area_ha": round(float(instances.area_ha[i]), 4),
+                },
+            )
+
+    _write_collection(features(), dst)
+
+
+def _write_collection(features: Iterable[tuple[str, dict[str, Any]]], dst: Path) -> None:
+    """Write features, told as geometry in GeoJSON and properties, numbered from 1."""
     with dst.open("w", encoding="utf-8", newline="\n") as file:
         file.write('{"type":"FeatureCollection","features":[')
-        comma, number = "", 0
-        for some in batches(regions.outlines):
-            for outline in shapely.to_geojson(_in_degrees(regions.outlines[some], geobox)):
-                number += 1
-                text = json.dumps(next(properties), ensure_ascii=False, separators=(",", ":"))
-                file.write(f'{comma}\n{{"type":"Feature","id":{number},"geometry":{outline},"properties":{text}}}')
-                comma = ","
+        for number, (outline, properties) in enumerate(features, start=1):
+            text, comma = json.dumps(properties, ensure_ascii=False, separators=(",", ":")), "," if number > 1 else ""
+            file.write(f'{comma}\n{{"type":"Feature","id":{number},"geometry":{outline},"properties":{text}}}')
         file.write("\n]}\n")
 
 
@@ -172,7 +211,7 @@ def _cross(start: Floats, end: Floats, meridian: float) -> tuple[NDArray[np.intp
     return crosses.astype(np.intp), np.stack([np.full(len(lat), meridian), lat], axis=1)
 
 
-def _polygons_of(pieces: Sequence[shapely.Geometry]) -> shapely.Geometry:
+def _polygons_of(pieces: Sequence[shapely.Geometry] | Polygons) -> shapely.Geometry:
     """Gather the polygons among pieces; one that only touches the meridian leaves points and lines behind, too."""
     parts = [part for part in shapely.get_parts(shapely.get_parts(pieces)) if isinstance(part, shapely.Polygon)]
     solid = [part for part in parts if not part.is_empty]
