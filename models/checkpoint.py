@@ -14,12 +14,15 @@ import safetensors.torch
 from models.card import Card
 from models.checkpoint_files import STEP, WEIGHTS, read_checked
 from models.errors import CheckpointRefused
+from models.mask_rcnn.network import MaskRCNN
 from models.networks import Network, build_network
 from models.onnx_export import export_step
 
 
 def save_checkpoint(folder: Path, net: Network, card: Card) -> Card:
     """Write card.json, weights.safetensors and step.onnx, aside and then renamed; a folder there is replaced.
+
+    Mask R-CNN has no step.onnx.
 
     Args:
         folder: of the checkpoint; its parent is made where needed.
@@ -30,7 +33,9 @@ def save_checkpoint(folder: Path, net: Network, card: Card) -> Card:
         The card as written.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in net.state_dict().items()}
-    files = {WEIGHTS: safetensors.torch.save(weights), STEP: export_step(net)}
+    files = {WEIGHTS: safetensors.torch.save(weights)}
+    if not isinstance(net, MaskRCNN):  # it chooses boxes by loops that ONNX cannot tell: torch runs it, on CPU too
+        files[STEP] = export_step(net)
     card = card.model_copy(update={"hashes": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}})
     files["card.json"] = (card.model_dump_json(indent=2) + "\n").encode()
     folder.parent.mkdir(parents=True, exist_ok=True)

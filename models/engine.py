@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geo.pieces import Piece
 from models.card import Card
 
 State = Any
@@ -37,3 +38,11 @@ class Engine(Protocol):
         Returns:
             The new state, and class probabilities (K, H, W) float32 in [0, 1]; NaN where no date was clear yet.
         """
+
+
+@runtime_checkable
+class InstanceEngine(Engine, Protocol):
+    """An engine whose network finds instances, on tiles of one global lattice (`Card.tile_px`)."""
+
+    def pieces(self, state: State) -> list[Piece]:
+        """Tell what each tile showed on the date after which `state` is, in pixels of the window."""

@@ -15,8 +15,9 @@ def open_engine(folder: Path, *, device: str = "auto", threads: int = 0) -> Engi
     """Open the checkpoint in `folder`, ready to run.
 
     Args:
-        folder: card.json, weights.safetensors and step.onnx.
-        device: `cpu` (onnxruntime), `cuda` (torch, bfloat16), or `auto`: CUDA where torch and a device are there.
+        folder: card.json, weights.safetensors and step.onnx (none where the network finds instances).
+        device: `cpu` (onnxruntime; torch for instances), `cuda` (torch, bfloat16; float32 for
+            instances), or `auto`: CUDA where torch and a device are there.
         threads: CPU threads of the engine; 0 = one per CPU that this process may use.
 
     Raises:
@@ -29,8 +30,18 @@ def open_engine(folder: Path, *, device: str = "auto", threads: int = 0) -> Engi
     cuda = device != "cpu" and _has_cuda()
     if device == "cuda" and not cuda:
         raise EngineUnavailable("device cuda was asked for, but torch sees no CUDA device; use auto or cpu")
+    if card.tiling == "instances":
+        return _open_instances(folder, card, threads=threads, cuda=cuda)
     engine = _open_inner(folder, card, threads=threads, cuda=cuda)
     return BlendEngine(engine) if card.tiling == "blend" else engine
+
+
+def _open_instances(folder: Path, card: Card, *, threads: int, cuda: bool) -> Engine:
+    if importlib.util.find_spec("torch") is None:
+        raise EngineUnavailable(f"{card.id} finds instances, which needs torch on CPU too: pip install chronoseg[gpu]")
+    from models.engines.instances import InstancesEngine
+
+    return InstancesEngine(folder, card, device="cuda" if cuda else "cpu", threads=threads)
 
 
 def _open_inner(folder: Path, card: Card, *, threads: int, cuda: bool) -> Engine:

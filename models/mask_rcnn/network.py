@@ -49,6 +49,10 @@ class Detections:
     scores: Tensor
     masks: Tensor
 
+    def to(self, device: torch.device | str) -> Detections:
+        """Return the same on another device."""
+        return Detections(*(value.to(device) for value in (self.boxes, self.labels, self.scores, self.masks)))
+
 
 class MaskRCNN(nn.Module):
     """Finds instances in an image of one date.
