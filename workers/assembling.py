@@ -8,10 +8,11 @@ from pathlib import Path
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from models.card import Card
 from models.registry import find_model
 from workers.assembly import assemble
 from workers.attempts import Attempt, attempt
-from workers.block_pipeline import FILES
+from workers.block_pipeline import FILES, files_of
 from workers.cleaning import clean_job
 from workers.database import writing
 from workers.jobs import job_state
@@ -39,7 +40,7 @@ def _assemble(current: Attempt) -> None:
     def progress(_: str) -> None:
         current.check_job(JobState.ASSEMBLING)
 
-    products = assemble(plan, card, _local_blocks(current, job_id, plan), current.folder / "products", progress)
+    products = assemble(plan, card, _local_blocks(current, job_id, plan, card), current.folder / "products", progress)
     try:
         for product in products:
             current.check_job(JobState.ASSEMBLING)
@@ -51,7 +52,7 @@ def _assemble(current: Attempt) -> None:
         _leave_nothing_of_a_job_that_failed(current, job_id)
 
 
-def _local_blocks(current: Attempt, job_id: str, plan: Plan) -> Callable[[int], Path]:
+def _local_blocks(current: Attempt, job_id: str, plan: Plan, card: Card) -> Callable[[int], Path]:
     """Return what tells a block's local folder; blocks that lie elsewhere are fetched to scratch first."""
     store = current.place.store
     if store.folder("jobs") is not None:
@@ -60,7 +61,7 @@ def _local_blocks(current: Attempt, job_id: str, plan: Plan) -> Callable[[int], 
     for block in plan.blocks:
         current.check()
         (folder / str(block.index)).mkdir(parents=True)
-        for name in FILES:
+        for name in files_of(card):
             store.get(f"{block_folder(job_id, block.index)}/{name}", folder / str(block.index) / name)
     return lambda index: folder / str(index)
 

@@ -13,10 +13,11 @@ from geo.legend import LegendClass
 from geo.mosaic import Layer, mosaic_vrt
 from geo.polygons import Regions, Sources, find_regions
 from geo.styles import style_classes, style_confidence, style_dates, style_polygons
-from geo.vectors import write_geojson, write_geopackage
+from geo.vectors import write_geojson, write_geopackage, write_instances
 from models.card import MASK_NODATA, Card
 from workers.block_pipeline import SUMMARY_BANDS
-from workers.plan import Plan
+from workers.instances import write_instance_raster
+from workers.plan import Plan, PlannedDate
 from workers.product import Product, product_of
 
 
@@ -26,7 +27,7 @@ class _Step:
 
     path: Path
     title: str
-    write: Callable[[Path], None]
+    write: Callable[[Path], object]
 
 
 def assemble(
@@ -35,12 +36,13 @@ def assemble(
     """Build every product of a job from its blocks' files.
 
     Products: mask_<label>.tif per date (and .tif.aux.xml beside it, where GDAL keeps the names of classes),
-    change_date.tif, confidence.tif, polygons.geojson, polygons.gpkg, each with a .qml style, and areas.csv.
+    change_date.tif, confidence.tif, polygons.geojson, polygons.gpkg, each with a .qml style, and areas.csv; where the
+    model finds instances, instances_<label>.tif and .geojson per date.
 
     Args:
         plan: of the job.
         card: of the plan's model; gives the legend.
-        block_folder: local folder of a block's masks.tif, observed.tif and summary.tif, by the block's index.
+        block_folder: local folder of a block's files (`workers.block_pipeline.files_of`), by the block's index.
         out_dir: folder for the products; made if missing.
         progress: called with a product's name before it is built; what it raises ends the work.
     """
@@ -72,6 +74,9 @@ class _Products:
         yield from self._change_date()
         yield from self._confidence()
         yield from self._polygons()
+        if self.card.tiling == "instances":
+            for date in self.plan.dates:
+                yield from self._instances(date)
         yield _Step(self.out_dir / "areas.csv", f"{self.card.title}: hectares per class and date", self._write_areas)
 
     @property
@@ -114,6 +119,19 @@ class _Products:
             lambda dst: write_geopackage(regions(), grid, days, self._classes, dst),
         )
         yield self._style("polygons.qml", title, partial(style_polygons, self._classes, self.card.change.before))
+
+    def _instances(self, date: PlannedDate) -> Iterator[_Step]:
+        day = date.date.isoformat()
+        title = f"{self.card.title}: instances on {day}"
+        tags = {"date": day, "label": date.label, "model": self.plan.model_id, "title": title}
+        raster = self.out_dir / f"instances_{date.label}.tif"
+        find = cache(partial(write_instance_raster, self.plan, self.card, date.label, self.block_folder, tags))
+        yield _Step(raster, f"{title}, their numbers", find)
+        yield _Step(
+            raster.with_suffix(".geojson"),
+            f"{title}, with their scores, WGS84",
+            lambda dst: write_instances(find(raster), self.plan.geobox, date.date, self._classes, dst),
+        )
 
     def _raster(self, name: str, title: str, write: Callable[[Path], None]) -> _Step:
         return _Step(self.out_dir / name, title, write)

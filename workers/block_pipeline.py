@@ -25,11 +25,19 @@ from geo.scene import Scene
 from models.card import Card
 from models.engine import Engine
 from workers.history import History
+from workers.instances import PIECES, recording
 from workers.plan import Plan
 
 FILES = ("masks.tif", "observed.tif", "summary.tif")
+"""What a block leaves, whatever the network."""
+
 SUMMARY_BANDS = ("change_date", "first_seen", "last_seen", "confidence")
 OBSERVED_NODATA = 255
+
+
+def files_of(card: Card) -> tuple[str, ...]:
+    """Return the names of the files that a block leaves."""
+    return (*FILES, PIECES) if card.tiling == "instances" else FILES
 
 
 def segment_block(
@@ -42,12 +50,13 @@ def segment_block(
 ) -> None:
     """Segment one block of a plan.
 
-    Writes, for the block's core, into `out_dir` (all three at the end, each renamed into place; the same input gives
+    Writes, for the block's core, into `out_dir` (all at the end, each renamed into place; the same input gives
     the same bytes; nothing is left when an error goes through):
       masks.tif     uint8, a band per date described by its label: class ids, 255 outside the area or never clear yet.
       observed.tif  uint8, a band per date: 1 clear, 0 not clear, 255 outside the area.
       summary.tif   int32, bands as `workers.history.History` tells them: change_date, first_seen,
                     last_seen, confidence.
+      instances.npz only where the network finds instances: what each tile showed on each date (`workers.instances`).
 
     Args:
         plan: of the job.
@@ -66,18 +75,20 @@ def segment_block(
     inside = aoi_mask(plan.aoi, grid)
     history = History(inside, card.change)
     out_dir.mkdir(parents=True, exist_ok=True)
-    parts = {name: out_dir / f".{name}.part" for name in FILES}
+    parts = {name: out_dir / f".{name}.part" for name in files_of(card)}
     try:
         with gdal_env(), ExitStack() as files:
             labels = [date.label for date in plan.dates]
             masks = files.enter_context(_create(parts["masks.tif"], grid, "uint8", labels))
             observed = files.enter_context(_create(parts["observed.tif"], grid, "uint8", labels))
+            record = files.enter_context(recording(parts.get(PIECES), engine, block, window, inside))
             state = engine.start(window.height, window.width)
             probs = np.empty(0, np.float32)
             pixels = files.enter_context(closing(_read_ahead(plan, window, scenes, card, between_dates)))
             for index, (reflectance, clear) in enumerate(pixels):
                 state, probs = engine.step(state, reflectance, clear, plan.dates[index].day)
                 del reflectance
+                record(labels[index], state)
                 probs, look = _core(probs, block, window, np.nan), _core(clear, block, window, False)
                 masks.write(history.add(probs, look, plan.dates[index].day), index + 1)
                 observed.write(np.where(inside, look.view(np.uint8), OBSERVED_NODATA).astype(np.uint8), index + 1)

@@ -11,7 +11,7 @@ from geo.scene import scene_from_item
 from models.errors import ModelUnknown
 from models.registry import find_model
 from workers.attempts import Attempt, attempt
-from workers.block_pipeline import FILES
+from workers.block_pipeline import files_of
 from workers.block_pipeline import segment_block as run_pipeline
 from workers.database import writing
 from workers.dispatch import send
@@ -58,7 +58,7 @@ def _segment(current: Attempt) -> None:
         raise
     prefix = block_folder(str(job_id), int(index))
     try:
-        for name in FILES:
+        for name in files_of(engine.card):
             current.check_job(JobState.SEGMENTING)
             place.store.put(out / name, f"{prefix}/{name}")
         last = _finish(current)
