@@ -37,7 +37,7 @@ def assemble(
 
     Products: mask_<label>.tif per date (and .tif.aux.xml beside it, where GDAL keeps the names of classes),
     change_date.tif, confidence.tif, polygons.geojson, polygons.gpkg, each with a .qml style, and areas.csv; where the
-    model finds instances, instances_<label>.tif and .geojson per date.
+    model finds instances, instances_<label>.tif and .geojson (with its style) per date.
 
     Args:
         plan: of the job.
@@ -132,6 +132,9 @@ class _Products:
             f"{title}, with their scores, WGS84",
             lambda dst: write_instances(find(raster), self.plan.geobox, date.date, self._classes, dst),
         )
+        # The style of the outlines; QGIS shows the raster, which no legend could list, in grey.
+        outlined = partial(style_polygons, self._classes, self.card.change.before)
+        yield self._style(f"instances_{date.label}.qml", title, outlined)
 
     def _raster(self, name: str, title: str, write: Callable[[Path], None]) -> _Step:
         return _Step(self.out_dir / name, title, write)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +22,16 @@ from models.engines.open import open_engine
 from models.errors import CheckpointRefused, EngineUnavailable
 from models.mask_rcnn.network import MaskRCNN
 from models.networks import build_network, stepping
+from tests.geo.block_files import folders
+from tests.geo.scenes import utm_grid, write_scene
 from tests.models.nets import MEAN, STD, make_net
 from tests.workers.plain_network import plain_card
+from workers.assembly import assemble
+from workers.block_pipeline import segment_block
+from workers.planning import Request, make_plan
 
 TILE_PX, STEP_PX = 64, 32
+FIRST = datetime(2020, 8, 1, 10, 30, tzinfo=UTC)
 
 
 def make_detector(classes: int = 2) -> MaskRCNN:
@@ -153,6 +161,25 @@ def test_three_classes_share_the_probability(tmp_path: Path) -> None:
     assert probs.shape == (3, 64, 64)
     np.testing.assert_allclose(probs[:, clear].sum(axis=0), 1, rtol=1e-5)
     assert probs[1:, clear].max() > 0.1
+
+
+def test_a_job_gives_the_same_bytes_in_blocks_of_any_size(engine: InstancesEngine, tmp_path: Path) -> None:
+    grid = utm_grid(100, 130)
+    scenes = [
+        write_scene(tmp_path, f"d{number}", grid, acquired=FIRST.replace(day=number), seed=number) for number in (1, 9)
+    ]
+    by_id, hashes = {scene.id: scene for scene in scenes}, []
+    for block_px in (32, 1024):
+        out = tmp_path / str(block_px)
+        plan = make_plan(scenes, Request(), engine.card, block_px=block_px, max_aoi_km2=1000)
+        for block in plan.blocks:
+            segment_block(plan, block, by_id, engine, out / str(block.index), lambda _: None)
+        made = assemble(plan, engine.card, folders(out), out / "products", lambda _: None)
+        hashes.append({product.name: product.sha256 for product in made})
+    assert len(hashes[0]) > 16
+    assert hashes[0] == hashes[1]
+    features = json.loads((out / "products" / "instances_20200801.geojson").read_text())["features"]
+    assert len(features) > 3
 
 
 def test_cards_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import warnings
 from types import ModuleType
 
 import numpy as np
@@ -34,7 +35,8 @@ def random_boxes(count: int, side: float, generator: torch.Generator) -> Tensor:
 def torchvision_ops() -> ModuleType:
     """Skips where torchvision is absent, or was built for another torch: it then fails while it is imported."""
     try:
-        return importlib.import_module("torchvision.ops")
+        with warnings.catch_warnings(action="ignore"):  # of what it lacks for pictures
+            return importlib.import_module("torchvision.ops")
     except (ImportError, RuntimeError, OSError) as err:
         pytest.skip(f"torchvision does not load here: {err}")
 

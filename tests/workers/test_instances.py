@@ -107,6 +107,15 @@ def test_an_instance_is_seen_where_it_is_clear(products: dict[str, Product], sce
         assert (dataset.read(1)[77:84, 58:67] == 1).all()
 
 
+def test_instances_come_last_and_tell_what_they_are(products: dict[str, Product]) -> None:
+    expected = [f"instances_{label}.{kind}" for label in ("20200801", "20200810") for kind in ("tif", "geojson", "qml")]
+    assert list(products)[-7:-1] == expected
+    assert products["instances_20200801.geojson"].title == "Plain: instances on 2020-08-01, with their scores, WGS84"
+    with rasterio.open(products["instances_20200801.tif"].path) as dataset:
+        assert dataset.tags()["label"] == "20200801"
+        assert dataset.descriptions == ("instances on 2020-08-01",)
+
+
 def test_features_and_raster_agree(products: dict[str, Product]) -> None:
     for label in ("20200801", "20200810"):
         numbers = read(products[f"instances_{label}.tif"])
