@@ -99,17 +99,26 @@ class Discriminator(nn.Module):
         return logits
 
 
-def discriminator_loss(judge: nn.Module, x_BCHW: Tensor, truth_BKHW: Tensor, made_BKHW: Tensor) -> Tensor:
-    """Binary cross-entropy of calling the truth true and the made maps made; no gradient goes to who made them."""
-    true, made = judge(x_BCHW, truth_BKHW), judge(x_BCHW, made_BKHW.detach())
-    return (functional.softplus(-true) + functional.softplus(made)).mean()
+def discriminator_loss(true_B: Tensor, made_B: Tensor) -> Tensor:
+    """Binary cross-entropy of calling true maps true and made maps made.
+
+    Args:
+        true_B: the discriminator's logits of true maps.
+        made_B: those of the network's maps, which must be detached from it.
+
+    Source: Luc et al. 2016, equation 2.
+    """
+    return (functional.softplus(-true_B) + functional.softplus(made_B)).mean()
 
 
-def fooling_loss(judge: nn.Module, x_BCHW: Tensor, made_BKHW: Tensor) -> Tensor:
+def fooling_loss(made_B: Tensor) -> Tensor:
     """-log of the probability that the made maps are true: the practical objective of the network that made them.
 
     The game's own objective, log(1 - that), has almost no gradient while the discriminator is sure.
 
+    Args:
+        made_B: the discriminator's logits of the network's maps.
+
     Source: Luc et al. 2016, section 3.1; Goodfellow et al. 2014.
     """
-    return functional.softplus(-judge(x_BCHW, made_BKHW)).mean()
+    return functional.softplus(-made_B).mean()

@@ -53,7 +53,7 @@ def train(
     torch.set_num_threads(config.fit.threads)
     lesson = open_lesson(config)
     card = _on_record(lesson)
-    average = fit(lesson, card, out_dir, watchers=watchers if processes.first else (), processes=processes)
+    average = fit(lesson, card, out_dir, watchers=watchers, processes=processes)
     folder = out_dir / config.name
     if processes.first:
         save_checkpoint(folder, cast(Network, average), card)
@@ -77,7 +77,7 @@ def fit(
         lesson: what to learn.
         card: put on record with every save.
         out_dir: of the run.
-        watchers: are told what happens.
+        watchers: are told what happens, in the first process.
         processes: those that train together.
 
     Returns:
@@ -102,7 +102,7 @@ def fit(
     load_run(out_dir, run, facts)
     if processes.agree(run.step) != run.step:
         raise ConfigRefused(f"{out_dir}: processes see different runs there; give a folder that all of them share")
-    _Loop(lesson, run, adversary, processes, watchers).walk(card, out_dir, facts)
+    _Loop(lesson, run, adversary, processes, watchers if processes.first else ()).walk(card, out_dir, facts)
     found = lesson.build().eval().requires_grad_(False)  # on the CPU, with norms that know no other process
     found.load_state_dict(run.best or average.state_dict())
     return found

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn import functional as across
 
 from models.errors import ConfigRefused, EngineUnavailable
 
@@ -56,11 +56,8 @@ class Processes:
         """Join the processes' shares along the first axis, in order; gradients find their way back."""
         if self.count == 1:
             return share
-        if share.requires_grad:
-            return torch.cat(tuple(across.all_gather(share.contiguous())))  # type: ignore[no-untyped-call] # torch's
-        parts = [torch.empty_like(share) for _ in range(self.count)]
-        distributed.all_gather(parts, share.contiguous())
-        return torch.cat(parts)
+        joined: Tensor = _Joined.apply(share)  # type: ignore[no-untyped-call] # torch's
+        return joined
 
     def agree(self, value: int) -> int:
         """Return what the first process says."""
@@ -75,7 +72,7 @@ class Processes:
         if self.count == 1:
             return module
         ids = [self.device.index] if self.device.type == "cuda" else None
-        return nn.parallel.DistributedDataParallel(module, device_ids=ids, broadcast_buffers=False)
+        return nn.parallel.DistributedDataParallel(module, device_ids=ids, forward_sync_buffers=False)
 
 
 def join(device: str = "auto") -> Processes:
@@ -112,6 +109,49 @@ def leave(processes: Processes) -> None:
         distributed.destroy_process_group()
 
 
+class _Total(torch.autograd.Function):
+    """Sum over processes, of values and of gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, share: Tensor) -> Tensor:  # noqa: ARG004 - autograd's signature
+        total = share.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _Total.forward(ctx, gradient)
+
+
+class _Joined(torch.autograd.Function):
+    """Shares of all processes along the first axis; a share's gradient is the sum of what each process makes of it.
+
+    torch.distributed.nn.functional.all_gather is deprecated, and gave wrong gradients on gloo (torch 2.13) for losses
+    that move the axis of the classes, whose gradients are not contiguous.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, share: Tensor) -> Tensor:
+        ctx.each = len(share)
+        parts = [torch.empty_like(share, memory_format=torch.contiguous_format) for _ in range(_count())]
+        distributed.all_gather(parts, share.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = _Total.forward(ctx, gradient)
+        return total.narrow(0, distributed.get_rank() * ctx.each, ctx.each)
+
+
+def _total(share: Tensor) -> Tensor:
+    total: Tensor = _Total.apply(share)  # type: ignore[no-untyped-call] # torch's
+    return total
+
+
+def _count() -> int:
+    return distributed.get_world_size()
+
+
 class JointBatchNorm2d(nn.BatchNorm2d):
     """BatchNorm over the batch of all processes, on any device; torch's SyncBatchNorm runs on accelerators only."""
 
@@ -119,7 +159,7 @@ class JointBatchNorm2d(nn.BatchNorm2d):
         """Normalise with the statistics of all processes' pixels in training, with the remembered ones otherwise."""
         if not self.training:
             return super().forward(x_NCHW)
-        count = x_NCHW.numel() // x_NCHW.shape[1] * distributed.get_world_size()  # shares are equal
+        count = x_NCHW.numel() // x_NCHW.shape[1] * _count()  # shares are equal
         mean = _total(x_NCHW.sum(dim=(0, 2, 3))) / count
         away = x_NCHW - mean[:, None, None]
         variance = _total(away.square().sum(dim=(0, 2, 3))) / count
@@ -131,12 +171,6 @@ class JointBatchNorm2d(nn.BatchNorm2d):
                     self.num_batches_tracked.add_(1)
         normal: Tensor = away * torch.rsqrt(variance + self.eps)[:, None, None]
         return normal * self.weight[:, None, None] + self.bias[:, None, None] if self.affine else normal
-
-
-def _total(share: Tensor) -> Tensor:
-    """Sum over processes; the gradient is summed likewise."""
-    total: Tensor = across.all_reduce(share)  # type: ignore[no-untyped-call] # torch's
-    return total
 
 
 def join_norms(module: nn.Module, processes: Processes) -> nn.Module:
