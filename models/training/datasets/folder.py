@@ -56,7 +56,7 @@ class FolderSource:
             f"{len(self._split['train'])} images learned from, {len(held_out)} held out "
             f"({', '.join(sorted(held_out)[:12])}{', ...' if len(held_out) > 12 else ''})"
         )
-        self.notes = (f"{len(unfit)} images left out: {shorten(unfit)}",) if unfit else ()
+        self.notes: tuple[str, ...] = (f"{len(unfit)} images left out: {shorten(unfit)}",) if unfit else ()
         files = [path for one in usable for path in (one.pair.image, one.pair.mask)]
         self.fingerprint = fingerprint_files(Path(config.folder).expanduser(), files)
 

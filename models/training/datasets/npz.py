@@ -76,7 +76,10 @@ class NpzSource:
 
     def _read(self, path: Path) -> Chip:
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream:
+                arrays = np.load(stream, allow_pickle=False)
+                if not isinstance(arrays, np.lib.npyio.NpzFile):
+                    raise ValueError("one array alone")
                 held = {name: arrays[name] for name in ("reflectance", "target", "clear", "days") if name in arrays}
         except (OSError, ValueError, zipfile.BadZipFile) as err:
             raise DataRefused(f"{path}: expected an intact .npz file of plain arrays: {err}") from err

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import from_origin
 
 from models.card import Card
@@ -53,14 +55,16 @@ def write_raster(
     nodata: float | None = None,
     placed: bool = True,
 ) -> None:
-    """Write (C, H, W) values; images further west than 10,000 m from each other do not overlap."""
+    """Write (C, H, W) values in pixels of 10 m, `west` metres from where others begin, or nowhere."""
     path.parent.mkdir(parents=True, exist_ok=True)
     place = {"crs": CRS.from_epsg(32618), "transform": from_origin(500_000 + west, 0, 10, 10)} if placed else {}
     count, height, width = values.shape
     kind = {".png": "PNG"}.get(path.suffix, "GTiff")
-    with rasterio.open(
-        path, "w", driver=kind, width=width, height=height, count=count, dtype=values.dtype, nodata=nodata, **place
-    ) as out:
-        out.write(values)
-        for number, text in enumerate(descriptions, start=1):
-            out.set_band_description(number, text)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        with rasterio.open(
+            path, "w", driver=kind, width=width, height=height, count=count, dtype=values.dtype, nodata=nodata, **place
+        ) as out:
+            out.write(values)
+            for number, text in enumerate(descriptions, start=1):
+                out.set_band_description(number, text)
