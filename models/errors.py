@@ -21,6 +21,10 @@ class DataRefused(ModelError):
     """A data set cannot be learned from, or scored on, as it is."""
 
 
+class BoardUnavailable(ModelError):
+    """TensorBoard logs were asked for, and the package is not there."""
+
+
 class TrainingDiverged(ModelError):
     """The loss is not a number any more."""
 

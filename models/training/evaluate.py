@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Literal
 
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from geo.simulator.series import Series, simulate, truth
 from geo.simulator.spec import SeriesSpec, Theme
+from models.card import MASK_NODATA
+from models.engine import Engine
 from models.networks import Stepping
 from models.training.chips import TEST_SEEDS, VALIDATION_SEEDS
 from models.training.metrics import Confusion
@@ -28,7 +30,7 @@ def held_out_spec(theme: Theme, side_px: int = 256) -> SeriesSpec:
 
 
 def evaluate(
-    net: Stepping, theme: Theme, *, split: Literal["validation", "test"], series: int, side_px: int = 256
+    net: Stepping | Engine, theme: Theme, *, split: Literal["validation", "test"], series: int, side_px: int = 256
 ) -> dict[str, float]:
     """Score a network on held-out simulated series.
 
@@ -37,7 +39,8 @@ def evaluate(
     pixels that are clear at the date.
 
     Args:
-        net: in any mode; left in eval mode. A static network walks the dates too (`models.networks.stepping`).
+        net: in any mode; left in eval mode. A static network walks the dates too (`models.networks.stepping`); one that
+            cannot tile exactly runs in an engine, as in a job.
         theme: what the landscapes are about.
         split: validation landscapes (for choosing) or test landscapes (for the card).
         series: number of landscapes.
@@ -59,20 +62,33 @@ def evaluate(
     return scores | {"accuracy": _mean([c.accuracy() for c in counts[""]])}
 
 
-@torch.no_grad()
-def masks_of(net: Stepping, series: Series) -> NDArray[np.uint8]:
+def masks_of(net: Stepping | Engine, series: Series) -> NDArray[np.uint8]:
     """Run a network over a series, date by date; (T, H, W) class ids, 255 where never clear."""
+    dates = _stepped(net, series) if isinstance(net, torch.nn.Module) else _run(net, series)
+    return np.stack([np.where(np.isnan(probs[0]), MASK_NODATA, probs.argmax(0)).astype(np.uint8) for probs in dates])
+
+
+@torch.no_grad()
+def _stepped(net: Stepping, series: Series) -> Iterator[NDArray[np.float32]]:
+    """Yield the probabilities of each date, (K, H, W), from a network that sees the landscape whole."""
     net.eval()
     _, _, height, width = series.reflectance.shape
     state: Sequence[torch.Tensor] = net.start(1, height, width)
-    masks = []
     for x, clear, day in zip(series.reflectance, series.clear, series.days, strict=True):
         probs, *state = net.step(
             torch.from_numpy(x[None]), torch.from_numpy(clear[None]), torch.tensor([float(day)]), *state
         )
-        seen = ~torch.isnan(probs[0, 0])
-        masks.append(torch.where(seen, probs[0].nan_to_num().argmax(0), 255).to(torch.uint8).numpy())
-    return np.stack(masks)
+        yield probs[0].numpy()
+
+
+def _run(engine: Engine, series: Series) -> Iterator[NDArray[np.float32]]:
+    """Yield the same from an engine; around the landscape lies as much that is not clear as a block reads."""
+    (height, width), halo, stride = series.spec.shape, engine.card.halo_px, engine.card.stride_px
+    sides = ((halo, halo + -height % stride), (halo, halo + -width % stride))
+    state = engine.start(height + sum(sides[0]), width + sum(sides[1]))
+    for x, clear, day in zip(series.reflectance, series.clear, series.days, strict=True):
+        state, probs = engine.step(state, np.pad(x, ((0, 0), *sides)), np.pad(clear, sides), int(day))
+        yield probs[:, halo : halo + height, halo : halo + width].copy()
 
 
 def _count(counts: dict[str, list[Confusion]], theme: Theme, series: Series, masks: NDArray[np.uint8]) -> None:

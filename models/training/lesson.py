@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from models.card import Card
+from models.networks import Network
 from models.training.config import NetworkConfig, TrainConfig
 from models.training.processes import Processes
 from models.training.watching import Example
@@ -57,7 +58,7 @@ class Lesson(Protocol):
     def watched(self) -> str:
         """Name of the score by which the best weights are told."""
 
-    def build(self) -> nn.Module:
+    def build(self) -> Network:
         """Build the network to train, with fresh weights."""
 
     def card(self) -> Card:

@@ -8,7 +8,6 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -56,7 +55,7 @@ def train(
     average = fit(lesson, card, out_dir, watchers=watchers, processes=processes)
     folder = out_dir / config.name
     if processes.first:
-        save_checkpoint(folder, cast(Network, average), card)
+        save_checkpoint(folder, average, card)
     processes.agree(0)  # nobody leaves before the checkpoint is there
     return folder
 
@@ -70,7 +69,7 @@ def _on_record(lesson: Lesson) -> Card:
 
 def fit(
     lesson: Lesson, card: Card, out_dir: Path, *, watchers: Sequence[Watcher] = (), processes: Processes = ALONE
-) -> nn.Module:
+) -> Network:
     """Find the weights of a lesson's network.
 
     Args:

@@ -24,7 +24,7 @@ from models.training.picture_scores import score_pictures
 from models.training.processes import Processes
 from models.training.static_config import LossConfig
 from models.training.static_networks import build_static, static_card
-from models.training.themes import own_theme, single_date
+from models.training.themes import about
 from models.training.watching import Example
 
 DateBatch = tuple[Tensor, Tensor, Tensor]
@@ -46,7 +46,7 @@ class DateLesson:
         if isinstance(network, NetworkConfig) or not isinstance(data, DatesConfig | FolderConfig | NpzConfig):
             raise TypeError(f"expected a configuration of a static network; got {network} on {data}")
         self.config, self._network, self._data = config, network, data
-        self._about = own_theme(config.legend) if config.legend else single_date(str(config.theme))
+        self._about = about(config.theme, config.legend)
         self._source: Source = open_source(config, self._about)
         self.notes, self.fingerprint = self._source.notes, self._source.fingerprint
 

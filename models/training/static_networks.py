@@ -36,7 +36,7 @@ def build_static(
         ConfigRefused: the family does not take its options, or chips do not fit its stride.
         CheckpointRefused: `encoder_weights` do not fit the encoder.
     """
-    family = MaskRCNN if network.family == "mask_rcnn" else FAMILIES[network.family]
+    family = FAMILIES[network.family]
     known = set(inspect.signature(family).parameters) - {"mean", "std", "classes"}
     unknown = sorted(set(network.options) - known)
     if unknown:

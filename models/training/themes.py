@@ -73,6 +73,11 @@ def single_date(name: str) -> Theme:
     return dataclasses.replace(THEMES[name], title=title, description=description, head="class")
 
 
+def about(name: str | None, legend: LegendConfig | None) -> Theme:
+    """Return what a static network is about: a shipped theme by its name, or a legend of one's own."""
+    return own_theme(legend) if legend is not None else single_date(str(name))
+
+
 def own_theme(legend: LegendConfig) -> Theme:
     """Return the theme of a legend of one's own; the change that is followed is from class 0 to 1 unless it says so."""
     colors = legend.colors or tuple(_color(number * GOLDEN) for number in range(len(legend.classes)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,24 +12,40 @@ import typer
 
 if TYPE_CHECKING:
     from geo.simulator.spec import Theme
+    from models.card import Card
+    from models.training.config import TrainConfig
 
 
 def train(
-    config: Annotated[str, typer.Argument(help="TOML file, or the theme of a shipped one: burned-area, tree-cover.")],
+    config: Annotated[str, typer.Argument(help="TOML file, or the name of a shipped one: burned-area, unet, ...")],
     out: Annotated[Path, typer.Option(help="Folder of the run; a run that broke off there goes on.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of the data, in place of [data] folder.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    board: Annotated[bool, typer.Option(help="Write TensorBoard logs to OUT/board.")] = False,
 ) -> None:
-    """Train a model on simulated series; the result is a checkpoint with its card."""
-    from models.training.config import read_config, shipped_config
+    """Train a model; the result is a checkpoint with its card. `torchrun` starts it on several GPUs or machines."""
+    from contextlib import ExitStack
 
-    path = Path(config)
-    if not path.exists() and shipped_config(config).is_file():
-        path = shipped_config(config)
-    wanted = read_config(path)
+    from rich.console import Console
+
     from models.training.loop import train as run
-    from models.training.watching import tell_lines
+    from models.training.processes import join, leave
+    from service.cli.progress import show_progress
 
-    folder = run(wanted, out, watchers=[tell_lines(lambda line: print(line, flush=True))])
-    print(f"checkpoint: {folder}")
+    wanted = _with_folder(_read(config), data)
+    processes = join(device)
+    with ExitStack() as stack:
+        stack.callback(leave, processes)
+        watchers = []
+        if processes.first:
+            watchers.append(stack.enter_context(show_progress(Console())))
+        if processes.first and board:
+            from models.training.board import open_board
+
+            watchers.append(stack.enter_context(open_board(out / "board")))
+        folder = run(wanted, out, watchers=watchers, processes=processes)
+    if processes.first:
+        print(f"checkpoint: {folder}")
 
 
 def evaluate(
@@ -35,31 +53,101 @@ def evaluate(
     series: Annotated[int, typer.Option(min=1, help="Simulated series to score on.")] = 16,
     size: Annotated[int, typer.Option(min=64, help="Their edge in pixels.")] = 256,
     validation: Annotated[bool, typer.Option(help="Score on the validation series, not the test series.")] = False,
+    config: Annotated[str | None, typer.Option(help="Score on the data of this configuration instead.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data, in place of [data] folder.")] = None,
+    split: Annotated[str, typer.Option(help="Of those data: held-out, train or all.")] = "held-out",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
 ) -> None:
-    """Score a model on simulated series that no training has seen; prints JSON."""
+    """Score a model on simulated series that no training has seen, or on images with masks; prints JSON."""
     from models.card import read_card
-    from models.errors import ModelUnknown
     from models.registry import find_model
-    from models.training.themes import THEMES
     from workers.settings import Settings
 
     if Path(model, "card.json").is_file():
         card, folder = read_card(Path(model)), Path(model)
     else:
         card, folder = find_model(model, Settings().model_folders)
+    if config is not None:
+        told = _score_pictures(card, folder, _with_folder(_read(config), data), split, device)
+    else:
+        kind: Literal["validation", "test"] = "validation" if validation else "test"
+        told = {
+            "split": kind,
+            "series": series,
+            "size": size,
+            **_score_series(card, folder, kind, series, size, device),
+        }
+    print(json.dumps({"model": card.id, **told}, indent=2))
+
+
+def _read(config: str) -> TrainConfig:
+    from models.training.config import read_config, shipped_config
+
+    path = Path(config)
+    if not path.exists() and shipped_config(config).is_file():
+        path = shipped_config(config)
+    return read_config(path)
+
+
+def _with_folder(config: TrainConfig, folder: Path | None) -> TrainConfig:
+    """Let the data lie elsewhere than their configuration says."""
+    from models.errors import ConfigRefused
+    from models.training.data_config import FolderConfig, NpzConfig
+
+    if folder is None:
+        return config
+    if not isinstance(config.data, FolderConfig | NpzConfig):
+        raise ConfigRefused(f"--data {folder}: this configuration's data are simulated; it reads no folder")
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, folder=str(folder)))
+
+
+def _score_series(
+    card: Card, folder: Path, split: Literal["validation", "test"], series: int, size: int, device: str
+) -> dict[str, float]:
+    from models.checkpoint import load_network
+    from models.engines.open import open_engine
+    from models.errors import ModelUnknown
+    from models.networks import stepping
+    from models.training.evaluate import evaluate as score
+    from models.training.themes import THEMES
+
     themes: tuple[Theme, ...] = ("burned-area", "tree-cover")
     fitting = [theme for theme in themes if THEMES[theme].classes == card.classes]
     if not fitting:
         raise ModelUnknown(
-            f"{card.id} has a legend of its own; simulated series have the truth for {' and '.join(themes)}"
+            f"{card.id} has a legend of its own; simulated series have the truth for {' and '.join(themes)}; "
+            "score it on data with --config"
         )
-    from models.checkpoint import load_network
-    from models.networks import stepping
-    from models.training.evaluate import evaluate as score
+    whole = card.tiling == "exact"  # then the whole landscape gives what blocks give
+    net = stepping(load_network(folder, card)) if whole else open_engine(folder, device=device)
+    return score(net, fitting[0], split=split, series=series, side_px=size)
 
-    split: Literal["validation", "test"] = "validation" if validation else "test"
-    scores = score(stepping(load_network(folder, card)), fitting[0], split=split, series=series, side_px=size)
-    print(json.dumps({"model": card.id, "split": split, "series": series, "size": size, **scores}, indent=2))
+
+def _score_pictures(card: Card, folder: Path, config: TrainConfig, split: str, device: str) -> dict[str, object]:
+    from models.engines.open import open_engine
+    from models.errors import ConfigRefused
+    from models.training.datasets.open import open_source
+    from models.training.evaluate_pictures import evaluate_pictures
+    from models.training.themes import about
+
+    if split not in ("held-out", "train", "all"):
+        raise ConfigRefused(f"--split: expected held-out, train or all; got {split!r}")
+    theme = about(config.theme, config.legend)
+    source = open_source(config, theme)
+    if source.bands != card.bands or len(theme.classes) != len(card.classes):
+        known, labelled = (", ".join(c.name for c in classes) for classes in (card.classes, theme.classes))
+        raise ConfigRefused(
+            f"{card.id} reads {', '.join(card.bands)} and knows {known}; the data have {', '.join(source.bands)} and "
+            f"{labelled}: change data.bands or the legend"
+        )
+    for note in source.notes:
+        print(note, file=sys.stderr)
+    found = evaluate_pictures(open_engine(folder, device=device), source.pictures(split))
+    return {
+        "data": source.about, "data_sha256": source.fingerprint, "split": split, "pictures": found.pictures,
+        "pixels": found.pixels, **found.told([c.name for c in card.classes]),
+        "confusion": found.confusion.counts.tolist(), "mean_iou_by_picture": found.by_picture,
+    }  # fmt: skip
 
 
 def models() -> None:
