@@ -1,4 +1,4 @@
-"""The Recurrent U-Net: one encoder per date, a memory at every level, one decoder that reads memories only.
+"""The Recurrent U-Net: one encoder per date, a memory at every level, one decoder that reads memories and the date.
 
 Causal and tile-exact: recurrence is pointwise in space (1x1 on the hidden state), so the receptive field does not
 widen with the number of dates; normalisation is BatchNorm, constants in inference. A pixel that is not clear leaves
@@ -123,6 +123,7 @@ class RecurrentUNet(nn.Module):
         self.to_candidate = nn.ModuleList(nn.Conv2d(w, m, 1) for w, m in levels)
         self.memory = nn.ModuleList(PointwiseGru(m) for m in memory)
         self.across = nn.ModuleList(nn.Conv2d(m, w, 1, bias=False) for w, m in levels)
+        self.present = nn.ModuleList(nn.Conv2d(w, w, 1, bias=False) for w in widths)
         self.upward = nn.ModuleList(nn.Conv2d(deep, w, 1) for w, deep in itertools.pairwise(widths))
         self.decoder = nn.ModuleList(ConvNormRelu(w, w) for w in widths[:-1])
         self.head = HEADS[head](classes)
@@ -151,11 +152,12 @@ class RecurrentUNet(nn.Module):
         last_day, reference, head, *memories = state
         clear = clear_BHW.unsqueeze(1)
         features, last_day, reference = self._inputs(x_BCHW, clear, day_B, last_day, reference)
-        shares = self._clear_shares(clear)
+        shares, seen = self._clear_shares(clear), []
         for level, gru in enumerate(self.memory):  # level by level, so that little is held at once
             features = self._down(level, features)
             memories[level] = gru(*self._told(level, features), shares[level], memories[level])
-        logprobs, head = self.head(self._decode(memories).float(), clear, head)
+            seen.append(self.across[level](memories[level]) + self.present[level](features))
+        logprobs, head = self.head(self._decode(seen).float(), clear, head)
         probs = torch.where(last_day > NEVER, logprobs.exp(), math.nan)
         return (probs, last_day, reference, head, *memories)
 
@@ -179,7 +181,9 @@ class RecurrentUNet(nn.Module):
             share_BT, seen = _by_series(shares[level], batch), [memories[level]]
             for t in range(dates):
                 seen.append(gru(update_BT[:, t], candidate_BT[:, t], share_BT[:, t], seen[-1]))
-            remembered.append(torch.stack(seen[1:], 1).flatten(0, 1))
+            remembered.append(
+                self.across[level](torch.stack(seen[1:], 1).flatten(0, 1)) + self.present[level](features)
+            )
         logits_BT = _by_series(self._decode(remembered).float(), batch)
         logprobs = []
         for t in range(dates):
@@ -230,11 +234,11 @@ class RecurrentUNet(nn.Module):
         """Return what a level's memory is told about a date: to its update, and to its candidate."""
         return self.to_update[level](features_NCHW), self.to_candidate[level](features_NCHW)
 
-    def _decode(self, memories: Sequence[Tensor]) -> Tensor:
-        """Return logits from the memories of all levels, coarsest last."""
-        features = self.across[-1](memories[-1])
+    def _decode(self, levels: Sequence[Tensor]) -> Tensor:
+        """Return logits from what all levels give the decoder (memory and present date), coarsest last."""
+        features = levels[-1]
         for level in reversed(range(len(self.decoder))):
             coarse = functional.interpolate(self.upward[level](features), scale_factor=2.0, mode="nearest")
-            features = self.decoder[level](coarse + self.across[level](memories[level]))
+            features = self.decoder[level](coarse + levels[level])
         logits: Tensor = self.to_logits(features)
         return logits

@@ -19,6 +19,7 @@ from models.engines.onnx import OnnxEngine
 from models.engines.open import open_engine
 from models.engines.torch import TorchEngine
 from models.errors import CheckpointRefused, EngineUnavailable
+from models.networks import stepping
 from models.onnx_export import export_step
 from models.registry import SHIPPED, list_models
 from tests.models.nets import make_card, make_looks, make_net, stepped
@@ -50,7 +51,7 @@ def run(engine: Engine, dates: int = 4, height: int = 40, width: int = 72, seed:
 def test_onnx_torch_and_the_network_agree(checkpoint: Path) -> None:
     card = read_card(checkpoint)
     by_onnx, by_torch = run(OnnxEngine(checkpoint, card)), run(TorchEngine(checkpoint, card, device="cpu"))
-    by_net = stepped(load_network(checkpoint, card), make_looks(4, 40, 72))[0].numpy()
+    by_net = stepped(stepping(load_network(checkpoint, card)), make_looks(4, 40, 72))[0].numpy()
     assert by_onnx.dtype == by_torch.dtype == np.float32
     for other in (by_torch, by_net):
         assert np.array_equal(np.isnan(by_onnx), np.isnan(other))
@@ -163,7 +164,7 @@ def test_the_shipped_checkpoints_are_whole(name: str) -> None:
     net = load_network(folder, card)
     assert card.tiling == "exact"
     assert (card.radius_px, card.stride_px, card.halo_px) == (44, 8, 48)
-    probs = stepped(net, make_looks(3, 24, 32))[0].numpy()
+    probs = stepped(stepping(net), make_looks(3, 24, 32))[0].numpy()
     by_onnx = run(open_engine(folder, device="cpu", threads=1), 3, 24, 32)
     assert float(np.nanmax(np.abs(probs - by_onnx))) < 1e-4
     assert (folder / "step.onnx").read_bytes() == export_step(net)
