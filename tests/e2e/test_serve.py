@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import psutil
 import pytest
 import rasterio
@@ -80,8 +81,8 @@ def upload_all(url: str, folder: Path) -> list[str]:
     return addresses
 
 
-def start_job(url: str, folder: Path) -> str:
-    inputs = {"aoi": json.loads((folder / "aoi.geojson").read_text()), "model": "burned-area"}
+def start_job(url: str, folder: Path, model: str = "burned-area") -> str:
+    inputs = {"aoi": json.loads((folder / "aoi.geojson").read_text()), "model": model}
     answer = httpx.post(f"{url}/processes/segment/execution", json={"inputs": inputs}, timeout=60, trust_env=False)
     assert answer.status_code == 201, answer.text
     return str(answer.headers["location"])
@@ -124,6 +125,27 @@ def test_a_job_from_upload_to_mask_and_a_clean_end(tmp_path: Path, scenes: Path)
         assert all_gone(children)
         assert process.stdout is not None
         assert process.stdout.read().splitlines()[-1] == "stopped"
+
+
+def test_every_shipped_network_runs_a_job(tmp_path: Path, scenes: Path) -> None:
+    """Whatever the family and the tiling: a mask per date with the card's classes, and what the change is made of."""
+    with serve(tmp_path / "data") as (_, url):
+        upload_all(url, scenes)
+        cards = get(f"{url}/models")["models"]
+        assert {"burned-area@1", "tree-cover@1", "unet@1"} <= {card["id"] for card in cards}
+        jobs = {card["id"]: start_job(url, scenes, card["id"]) for card in cards}
+        for card in cards:
+            ended = end_of(jobs[card["id"]])
+            assert ended["status"] == "successful", (card["id"], ended)
+            results = get(f"{jobs[card['id']]}/results")
+            masks = [name for name in results if name.startswith("mask_") and name.endswith(".tif")]
+            assert len(masks) == 2
+            assert {"change_date.tif", "confidence.tif", "polygons.geojson", "areas.csv"} <= set(results)
+            (tmp_path / "mask.tif").write_bytes(httpx.get(results[masks[1]]["href"], trust_env=False).content)
+            with rasterio.open(tmp_path / "mask.tif") as mask:
+                values = set(np.unique(mask.read()).tolist())
+            assert len(values - {255}) >= 1
+            assert values <= {255, *(kind["id"] for kind in card["classes"])}
 
 
 def test_sigkill_leaves_no_orphans_and_the_job_goes_on(tmp_path: Path, scenes: Path) -> None:

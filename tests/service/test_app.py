@@ -10,6 +10,7 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
+from models.registry import SHIPPED
 from service.problems import TABLE
 from tests.service.conftest import NO_BROKER, serving
 from workers.settings import Settings
@@ -91,7 +92,7 @@ def test_openapi_names_each_operation_once(http: httpx.Client) -> None:
 
 def test_models(http: httpx.Client) -> None:
     listed = http.get("/models").json()["models"]
-    assert [model["id"] for model in listed] == ["burned-area@1", "tree-cover@1"]
+    assert [model["id"] for model in listed] == sorted(f"{path.parent.name}@1" for path in SHIPPED.glob("*/card.json"))
     card = http.get("/models/burned-area@1").json()
     assert card["bands"] == ["blue", "green", "red", "nir"]
     assert card["stride_px"] >= 1

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from models.registry import SHIPPED
 from service.context import Context
 from service.processes import parse_period
 from tests.service.records import add_job, add_product, change_job
@@ -104,7 +105,9 @@ def test_periods() -> None:
 
 def test_description(http: httpx.Client) -> None:
     found = http.get("/processes/segment").json()
-    assert found["inputs"]["model"]["schema"]["examples"] == ["burned-area@1", "tree-cover@1"]
+    assert found["inputs"]["model"]["schema"]["examples"] == sorted(
+        f"{path.parent.name}@1" for path in SHIPPED.glob("*/card.json")
+    )
     assert {name for name, part in found["inputs"].items() if part["minOccurs"]} == {"aoi", "model"}
     assert [p["id"] for p in http.get("/processes").json()["processes"]] == ["segment"]
     assert http.get("/processes/paint").status_code == 404
