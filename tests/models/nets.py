@@ -28,16 +28,21 @@ class Looks:
     day: Tensor
 
 
-def make_net(head: str, seed: int = 0) -> RecurrentUNet:
-    """A fresh network of the shipped size whose norms have statistics of their own, in eval mode."""
-    torch.manual_seed(seed)
-    net = RecurrentUNet(mean=MEAN, std=STD, head=head)
+def shake_norms(net: torch.nn.Module) -> None:
+    """Give every norm statistics and weights of its own, so that folding one wrongly shows."""
     for module in net.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
             torch.nn.init.uniform_(module.bias, -0.3, 0.3)
             module.running_mean = torch.randn(module.num_features) * 0.2
             module.running_var = torch.rand(module.num_features) + 0.5
+
+
+def make_net(head: str, seed: int = 0) -> RecurrentUNet:
+    """A fresh network of the shipped size whose norms have statistics of their own, in eval mode."""
+    torch.manual_seed(seed)
+    net = RecurrentUNet(mean=MEAN, std=STD, head=head)
+    shake_norms(net)
     return net.eval()
 
 

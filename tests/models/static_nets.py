@@ -22,7 +22,7 @@ from models.tiling import Tiling, choose_tiling
 from models.training.themes import THEMES
 from models.unet import UNet
 from tests.geo.scenes import landscape
-from tests.models.nets import MEAN, STD
+from tests.models.nets import MEAN, STD, shake_norms
 
 WIDTH = 1 / 8
 HIDDEN = 256  # of fc6 and fc7: 4096 would weigh more than all other layers
@@ -48,12 +48,7 @@ def make_static(name: str, *, seed: int = 0, **changes: Any) -> StaticNet:
     """A fresh network whose norms have statistics of their own, and whose skips have a say; in eval mode."""
     torch.manual_seed(seed)
     net = NETS[name](**({"mean": MEAN, "std": STD, "width": WIDTH} | changes))
-    for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-            torch.nn.init.uniform_(module.bias, -0.3, 0.3)
-            module.running_mean = torch.randn(module.num_features) * 0.2
-            module.running_var = torch.rand(module.num_features) + 0.5
+    shake_norms(net)
     for parameter in net.parameters():
         if parameter.requires_grad and not bool(parameter.any()):
             torch.nn.init.normal_(parameter, std=0.1)
