@@ -44,28 +44,34 @@ class Header:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[rasterio.DatasetReader]:
-    """Open a raster; whatever GDAL cannot read in it becomes DataRefused."""
+def opened(path: Path, page: int = 0) -> Iterator[rasterio.DatasetReader]:
+    """Open a raster, or a page of a TIFF of many (from 1); whatever GDAL cannot read in it becomes DataRefused."""
     driver = DRIVERS.get(path.suffix.lower())
     if driver is None:
         raise DataRefused(f"{path}: expected a file named {', '.join(DRIVERS)}; convert it with gdal_translate")
     try:
         with rasterio.Env(**ENVIRONMENT), warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path, driver=driver) as dataset:
+            with rasterio.open(f"GTIFF_DIR:{page}:{path}" if page else path, driver=driver) as dataset:
                 yield dataset
     except RasterioError as err:
         reason = " ".join(str(err.__cause__ or err).split())[:200]
         raise DataRefused(f"{path}: expected an intact {driver} file: {reason}") from err
 
 
-def read_header(path: Path) -> Header:
+def count_pages(path: Path) -> int:
+    """Count the pages of a TIFF: many where it is a stack of images, else one."""
+    with opened(path) as dataset:
+        return len(dataset.subdatasets) or 1
+
+
+def read_header(path: Path, page: int = 0) -> Header:
     """Read what a raster says of itself.
 
     Raises:
         DataRefused: it is no raster that GDAL can read.
     """
-    with opened(path) as dataset:
+    with opened(path, page) as dataset:
         placed = dataset.crs is not None and not dataset.transform.is_identity
         return Header(
             shape=(dataset.height, dataset.width),
@@ -91,14 +97,20 @@ def band_numbers(header: Header, bands: tuple[str, ...] | Mapping[str, int]) -> 
 
 
 def read_image(
-    path: Path, numbers: tuple[int, ...], window: tuple[int, int, int, int], *, scale: float, offset: float
+    path: Path,
+    numbers: tuple[int, ...],
+    window: tuple[int, int, int, int],
+    *,
+    scale: float,
+    offset: float,
+    page: int = 0,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Read (C, H, W) reflectance and (H, W) clear flags of a window (row, col, height, width).
 
     A pixel is clear where every band is finite and not the file's nodata, and its mask or alpha band says so.
     """
     row, col, height, width = window
-    with opened(path) as dataset:
+    with opened(path, page) as dataset:
         at = Window(col, row, width, height)
         values = dataset.read(numbers, window=at)
         clear = read_mask(dataset, at, numbers)
