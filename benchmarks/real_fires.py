@@ -88,7 +88,7 @@ def d_ndvi(fire: Fire) -> Floats:
 
 def d_bai(fire: Fire) -> Floats:
     """Rise of the burned area index; Chuvieco et al. 2002."""
-    return _bai(fire.after) - _bai(fire.before)
+    return burned_area_index(fire.after) - burned_area_index(fire.before)
 
 
 INDICES: dict[str, Callable[[Fire], Floats]] = {"dNBR": d_nbr, "dNDVI": d_ndvi, "dBAI": d_bai}
@@ -170,7 +170,8 @@ def _ratio(image: Floats, high: int, low: int) -> Floats:
     return np.where(total > 0, (image[high] - image[low]) / np.where(total > 0, total, 1), 0).astype(np.float32)
 
 
-def _bai(image: Floats) -> Floats:
+def burned_area_index(image: Floats) -> Floats:
+    """BAI of one image (5, H, W); Chuvieco et al. 2002."""
     index: Floats = 1 / ((0.1 - image[RED]) ** 2 + (0.06 - image[NIR]) ** 2 + np.float32(1e-4))
     return index
 

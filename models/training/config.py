@@ -16,6 +16,7 @@ from models.errors import ConfigRefused
 from models.training.augmentations.table import AugmentConfig
 from models.training.data_config import DatesConfig, FolderConfig, NpzConfig
 from models.training.refusing import require
+from models.training.series_config import SERIES_KINDS, SIMULATED, SeriesTable, WildfireDatesConfig
 from models.training.static_config import AdversarialConfig, LegendConfig, LossConfig, StaticNetworkConfig
 from models.training.themes import THEMES
 from models.training.written import LATER
@@ -24,10 +25,11 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 SHIPPED = Path(__file__).parent / "configs"
 
 RECURRENT = "recurrent_unet"
-DATA_KINDS: dict[str, type[DatesConfig | FolderConfig | NpzConfig]] = {
+DATA_KINDS: dict[str, type[DatesConfig | FolderConfig | NpzConfig | WildfireDatesConfig]] = {
     "dates": DatesConfig,
     "folder": FolderConfig,
     "npz": NpzConfig,
+    "wildfire-dates": WildfireDatesConfig,
 }
 
 
@@ -38,7 +40,7 @@ class NetworkConfig:
     Attributes:
         widths: channels per level, finest first.
         memory: channels that each level remembers.
-        mean, std: per band (blue, green, red, nir), in reflectance.
+        mean, std: per band of the data (simulated ones: blue, green, red, nir), in reflectance.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -51,7 +53,8 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         require(len(self.widths) >= 2 and min(self.widths) >= 1, "network.widths", "two or more widths", self.widths)
         require(len(self.memory) == len(self.widths), "network.memory", "one width per level", self.memory)
-        require(len(self.mean) == len(self.std) == 4, "network.mean, std", "4 values each", (self.mean, self.std))
+        both = (self.mean, self.std)
+        require(len(self.mean) == len(self.std) >= 1, "network.mean, std", "one value each per band", both)
         require(min(self.std) > 0, "network.std", "values above 0", self.std)
 
 
@@ -98,12 +101,16 @@ class FitConfig:
         clip_norm: largest norm of the gradient.
         average_decay: of the exponential moving average of the weights, which is what is shipped.
         dice_weight: of soft Dice beside cross-entropy.
+        missed_weight: what a missed pixel of class 1 costs in the cross-entropy, a false alarm costing 1. IoU is best
+            where class 1 is said from a probability of about IoU / 2 on, and the mask shows the most probable class.
         save_every: steps between two saves; a killed run goes on from the last.
         validate_every: steps between two scores on validation landscapes.
         threads: CPU threads; set explicitly, since sums depend on it.
         patience: scores in a row without a new best one after which training stops, and the weights of the best score
             are what is shipped; 0 = never.
         mixed_precision: bfloat16 where it is safe, on CUDA only.
+        start: folder of a checkpoint whose weights come first; empty = fresh ones. Not written to the card, which
+            tells the checkpoint's name and hash instead.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -115,11 +122,13 @@ class FitConfig:
     clip_norm: float = 1.0
     average_decay: float = 0.995
     dice_weight: float = 0.5
+    missed_weight: float = 1.0
     save_every: int = 100
     validate_every: int = 500
     threads: int = 1
     patience: int = field(default=0, metadata=LATER)
     mixed_precision: bool = field(default=False, metadata=LATER)
+    start: str = field(default="", metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "fit.steps", "1 or more", self.steps)
@@ -141,7 +150,7 @@ class TrainConfig:
         name, version: of the checkpoint.
         seed: of weights, order and augmentation.
         augment: what is done to chips in place of `models.training.augment`; an empty table does nothing.
-        legend, loss, adversarial: of static networks only.
+        loss, adversarial: of static networks only.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -151,7 +160,9 @@ class TrainConfig:
     version: int = 1
     seed: int = 0
     network: NetworkConfig | StaticNetworkConfig = field(default_factory=NetworkConfig)
-    data: DataConfig | DatesConfig | FolderConfig | NpzConfig = field(default_factory=DataConfig)
+    data: DataConfig | SeriesTable | DatesConfig | FolderConfig | NpzConfig | WildfireDatesConfig = field(
+        default_factory=DataConfig
+    )
     fit: FitConfig = field(default_factory=FitConfig)
     augment: AugmentConfig | None = field(default=None, metadata=LATER)
     legend: LegendConfig | None = field(default=None, metadata=LATER)
@@ -167,10 +178,16 @@ class TrainConfig:
             self._check_static(self.network)
 
     def _check_recurrent(self, network: NetworkConfig) -> None:
-        require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}", self.theme)
-        require(isinstance(self.data, DataConfig), "data.kind", f"none: {RECURRENT} learns from series", self.data)
-        for table in ("legend", "loss", "adversarial"):
+        data = self.data
+        require(isinstance(data, DataConfig | SeriesTable), "data.kind", f"series: {RECURRENT} learns from them", data)
+        if isinstance(data, DataConfig):
+            require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}", self.theme)
+            require(self.legend is None, "legend", "no such table for simulated series", self.legend)
+        require((self.theme is None) != (self.legend is None), "theme, legend", "one of the two", self.theme)
+        for table in ("loss", "adversarial"):
             require(getattr(self, table) is None, table, f"no such table for {RECURRENT}", getattr(self, table))
+        bands = len(data.roles) if isinstance(data, SeriesTable) else 4
+        require(len(network.mean) == bands, "network.mean, std", f"{bands} values, one per band", network.mean)
         stride = 2 ** (len(network.widths) - 1)
         require(
             self.data.chip_px % stride == 0, "data.chip_px", f"a multiple of the stride {stride}", self.data.chip_px
@@ -179,10 +196,11 @@ class TrainConfig:
     def _check_static(self, network: StaticNetworkConfig) -> None:
         require((self.theme is None) != (self.legend is None), "theme, legend", "one of the two", self.theme)
         data = self.data
-        require(not isinstance(data, DataConfig), "data.kind", "dates, folder or npz for a static network", "series")
+        single = not isinstance(data, DataConfig | SeriesTable)
+        require(single, "data.kind", f"{', '.join(DATA_KINDS)} for a static network", "series")
         if isinstance(data, DatesConfig):
             require(self.theme is not None, "theme", f"one of {', '.join(THEMES)} for simulated dates", self.theme)
-        bands = len(data.roles) if isinstance(data, FolderConfig | NpzConfig) else 4
+        bands = len(data.roles) if isinstance(data, FolderConfig | NpzConfig | WildfireDatesConfig) else 4
         require(len(network.mean) == bands, "network.mean, std", f"{bands} values, one per band", network.mean)
         if network.family == "mask_rcnn":
             require(self.loss is None, "loss", "no such table for mask_rcnn, which has its own", self.loss)
@@ -222,10 +240,17 @@ def _tables(values: dict[str, Any]) -> dict[str, Any]:
         )
     data = values.get("data", {} if static else None)
     if isinstance(data, dict):
-        kind = data.get("kind", "dates") if static else None
-        require(kind is None or kind in DATA_KINDS, "data.kind", f"one of {', '.join(DATA_KINDS)}", kind)
-        tables["data"] = _validated(DATA_KINDS[kind] if kind else DataConfig, data, "data")
+        tables["data"] = _data_table(data, static)
     return tables
+
+
+def _data_table(data: dict[str, Any], static: bool) -> Any:
+    """Read the data's table; simulated series have no key `kind`, and may be called `simulated`."""
+    kind = data.get("kind", "dates" if static else SIMULATED)
+    kinds = DATA_KINDS if static else {SIMULATED: DataConfig, **SERIES_KINDS}
+    require(kind in kinds, "data.kind", f"one of {', '.join(kinds)}", kind)
+    table = {key: value for key, value in data.items() if key != "kind"} if kind == SIMULATED else data
+    return _validated(kinds[kind], table, "data")
 
 
 def _validated(kind: type[Any], values: Any, under: str = "") -> Any:

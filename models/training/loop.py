@@ -23,6 +23,7 @@ from models.training.lesson import Lesson, open_lesson
 from models.training.processes import Processes, join_norms
 from models.training.revision import code_revision
 from models.training.run_state import Run, load_run, save_run
+from models.training.start import find_start
 from models.training.watching import Note, Saved, Scored, Started, Stepped, Watcher
 from models.training.written import written
 
@@ -64,6 +65,8 @@ def _on_record(lesson: Lesson) -> Card:
     """Return the lesson's card with what tells this run from others."""
     card = lesson.card()
     facts = {"data_sha256": lesson.fingerprint, "seed": lesson.config.seed, "revision": code_revision()}
+    start = find_start(lesson.config.fit.start, card)
+    facts |= {} if start is None else {"start": start.told}
     return card.model_copy(update={"training": card.training | facts})
 
 
@@ -84,7 +87,10 @@ def fit(
     """
     config = lesson.config
     torch.manual_seed(config.seed)
-    net = join_norms(lesson.build(), processes).to(processes.device)
+    fresh, start = lesson.build(), find_start(config.fit.start, card)
+    if start is not None:
+        fresh.load_state_dict(start.load())
+    net = join_norms(fresh, processes).to(processes.device)
     average = copy.deepcopy(net).eval().requires_grad_(False)
     adam = torch.optim.AdamW(net.parameters(), lr=config.fit.peak_rate, weight_decay=config.fit.weight_decay)
     run, adversary = Run(net, average, adam), None
@@ -97,6 +103,7 @@ def fit(
         "seed": str(config.seed),
         "card": card.model_dump_json(),
         "revision": code_revision(),
+        **({} if start is None else {"start": start.sha256}),
     }
     load_run(out_dir, run, facts)
     if processes.agree(run.step) != run.step:

@@ -58,7 +58,8 @@ def save_run(folder: Path, run: Run, facts: Mapping[str, str]) -> None:
     Args:
         folder: of the run; exists.
         run: as it stands.
-        facts: what it is a run of: `config`, `fingerprint`, and what else should be on record.
+        facts: what it is a run of: `config`, `fingerprint`, `start` (hash of the first weights, if they are a
+            checkpoint's), and what else should be on record.
     """
     tensors = _named("net.", run.net) | _named("average.", run.average) | _moments("adam.", run.adam)
     if run.judge is not None and run.judge_adam is not None:
@@ -75,7 +76,8 @@ def load_run(folder: Path, run: Run, facts: Mapping[str, str]) -> None:
     """Load what `save_run` wrote into `run`; leave it as it is where there is nothing.
 
     Raises:
-        ConfigRefused: the run in the folder was started with another configuration, or on other data.
+        ConfigRefused: the run in the folder was started with another configuration, on other data, or from other
+            weights.
     """
     path = folder / FILE
     if not path.exists():
@@ -86,6 +88,8 @@ def load_run(folder: Path, run: Run, facts: Mapping[str, str]) -> None:
     for fact, words in (("config", "of another configuration"), ("fingerprint", "on other data")):
         if told.get(fact, facts[fact]) != facts[fact]:  # runs from before fingerprints have none
             raise ConfigRefused(f"{folder} holds a run {words}; give another folder, or remove that one to start anew")
+    if told.get("start", "") != facts.get("start", ""):
+        raise ConfigRefused(f"{folder} holds a run from other first weights (fit.start); give another folder")
     run.net.load_state_dict(_under("net.", tensors))
     run.average.load_state_dict(_under("average.", tensors))
     _restore(run.adam, _under("adam.", tensors))

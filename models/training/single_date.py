@@ -22,6 +22,7 @@ from models.training.lesson import Answer, Shown
 from models.training.losses import Loss, build_loss
 from models.training.picture_scores import score_pictures
 from models.training.processes import Processes
+from models.training.series_config import WildfireDatesConfig
 from models.training.static_config import LossConfig
 from models.training.static_networks import build_static, static_card
 from models.training.themes import about
@@ -43,7 +44,8 @@ class DateLesson:
 
     def __init__(self, config: TrainConfig) -> None:
         data, network = config.data, config.network
-        if isinstance(network, NetworkConfig) or not isinstance(data, DatesConfig | FolderConfig | NpzConfig):
+        kinds = DatesConfig | FolderConfig | NpzConfig | WildfireDatesConfig
+        if isinstance(network, NetworkConfig) or not isinstance(data, kinds):
             raise TypeError(f"expected a configuration of a static network; got {network} on {data}")
         self.config, self._network, self._data = config, network, data
         self._about = about(config.theme, config.legend)

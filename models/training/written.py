@@ -13,10 +13,11 @@ cards and runs from before stay equal to their configuration."""
 def written(config: Any) -> dict[str, Any]:
     """Return a `TrainConfig` as plain values, without keys that came later and are at their default.
 
-    A data set's folder is left out too: data may move, and their fingerprint says whether they are the same.
+    Folders are left out too: data and first weights may move, and their hashes say whether they are the same.
     """
     values = _plain(config)
     values["data"].pop("folder", None)
+    values["fit"].pop("start", None)
     return values
 
 

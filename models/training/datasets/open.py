@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.training.config import DataConfig, TrainConfig
 from models.training.data_config import FolderConfig, NpzConfig
 from models.training.datasets.source import Source
+from models.training.series_config import SeriesTable, WildfireDatesConfig
 from models.training.themes import Theme
 
 
@@ -27,7 +28,11 @@ def open_source(config: TrainConfig, about: Theme) -> Source:
         from models.training.datasets.npz import NpzSource
 
         return NpzSource(data, about.classes)
-    if isinstance(data, DataConfig) or config.theme is None:
+    if isinstance(data, WildfireDatesConfig):
+        from models.training.datasets.wildfire import WildfireDates
+
+        return WildfireDates(data, about)
+    if isinstance(data, DataConfig | SeriesTable) or config.theme is None:
         raise TypeError(f"expected a data set of single dates; got {data}")
     from models.training.datasets.simulated import SimulatedDates
 

@@ -16,6 +16,7 @@ from models.card import Card
 from models.recurrent_unet import RecurrentUNet
 from models.training.config import FitConfig, TrainConfig
 from models.training.data_config import DatesConfig, FolderConfig, NpzConfig
+from models.training.series_config import WildfireDatesConfig
 from models.training.static_config import StaticNetworkConfig
 from tests.models.nets import MEAN, STD, make_card
 
@@ -27,7 +28,7 @@ def tiny(
     *,
     options: dict[str, Any] | None = None,
     fit: FitConfig | None = None,
-    data: DatesConfig | FolderConfig | NpzConfig = DATES,
+    data: DatesConfig | FolderConfig | NpzConfig | WildfireDatesConfig = DATES,
     **tables: Any,
 ) -> TrainConfig:
     """A configuration of the least network of a family on simulated dates, or on other data."""
