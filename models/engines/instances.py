@@ -22,6 +22,11 @@ MASK_MIN = 0.5
 """Pixels of a piece are those that belong to it with at least this probability."""
 
 
+def likely(score: float, least: float) -> np.float32:
+    """Return a score stretched so that 0, `least` and 1 become 0, one half and 1."""
+    return np.float32(score / least / 2 if score < least else 1 - (1 - score) / max(1 - least, 1e-6) / 2)
+
+
 @dataclass(frozen=True)
 class InstancesState:
     """What is remembered: each pixel's last look, and what the tiles showed on the last date.
@@ -74,7 +79,9 @@ class InstancesEngine:
     ) -> tuple[InstancesState, NDArray[np.float32]]:
         """Take one date in; see `models.engine.Engine`.
 
-        The probability of a class is the highest score x mask of its instances, the background's the rest.
+        An instance gives a pixel the lesser of two: how likely it is an instance, with the score from which it is one
+        for sure as one half, and how likely the pixel belongs to it. A class has the highest that any instance gives,
+        the background the rest: so the mask shows the very pixels that instances hold.
         """
         height, width = clear.shape
         highest, pieces = np.zeros((len(state.probs) - 1, height, width), np.float32), list[Piece]()
@@ -99,12 +106,14 @@ class InstancesEngine:
     ) -> list[Piece]:
         """Raise the tile's highest probabilities, in place, and return its pieces: clear pixels of sure instances."""
         pieces = []
+        least = self._net.instance_score
         for number, (label, score) in enumerate(zip(found.labels.tolist(), found.scores.tolist(), strict=True)):
             row, col, mask = paste_mask(found.masks[number], found.boxes[number], *clear.shape)
             belongs = mask.numpy()
             here = slice(row, row + belongs.shape[0]), slice(col, col + belongs.shape[1])
-            np.maximum(highest[label - 1][here], np.float32(score) * belongs, out=highest[label - 1][here])
-            if score >= self._net.instance_score:
+            given = np.minimum(likely(score, least), belongs)
+            np.maximum(highest[label - 1][here], given, out=highest[label - 1][here])
+            if score >= least:
                 piece = piece_of(
                     (belongs >= MASK_MIN) & clear[here],
                     tile[0] + row,

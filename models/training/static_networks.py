@@ -24,7 +24,7 @@ from models.training.themes import Theme
 from models.training.written import written
 
 INSTANCES_STEP_PX = 128
-"""Tiles overlap by this at least, so that one of them holds an instance whole, if it is not very large."""
+"""Tiles overlap by this at least, half their size, so that one of them holds an instance whole, if it is not large."""
 
 
 def build_static(
@@ -83,10 +83,11 @@ def _tiling(net: StaticNet | MaskRCNN, chip_px: int) -> dict[str, Any]:
     """Say how a network tiles.
 
     What looks at its whole input, as PSPNet's pyramid does, gets tiles of the chips' size, so that it sees as much of
-    the ground as when it learned; others get large ones, since only the edges of tiles cost them anything.
+    the ground as when it learned; so does what finds instances, which knows none that is larger than a chip; others get
+    large ones, since only the edges of tiles cost them anything.
     """
     if isinstance(net, MaskRCNN):
-        step = max(-(-chip_px // net.stride_px) * net.stride_px, INSTANCES_STEP_PX)
+        step = max(-(-chip_px // (2 * net.stride_px)) * net.stride_px, INSTANCES_STEP_PX)
         return {"tiling": "instances", "tile_px": 2 * step, "stride_px": step, "radius_px": step}
     if isinstance(net, PSPNet):
         even = 2 * net.stride_px

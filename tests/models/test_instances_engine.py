@@ -17,7 +17,7 @@ from geo.pieces import Piece
 from models.card import Card, LandClass
 from models.checkpoint import load_network, save_checkpoint
 from models.engine import InstanceEngine
-from models.engines.instances import InstancesEngine
+from models.engines.instances import InstancesEngine, likely
 from models.engines.open import open_engine
 from models.errors import CheckpointRefused, EngineUnavailable
 from models.mask_rcnn.network import MaskRCNN
@@ -97,13 +97,21 @@ def test_probabilities_and_pieces_fit_together(engine: InstancesEngine) -> None:
     np.testing.assert_allclose(probs[:, clear].sum(axis=0), 1, rtol=1e-6)
     pieces = engine.pieces(state)
     assert len(pieces) > 5
+    held = np.zeros_like(clear)
     for piece in pieces:
         rows, cols = piece.window.within(Window(0, 0, *clear.shape))
         assert piece.window & piece.tile_window(TILE_PX) == piece.window
         assert clear[rows, cols][piece.mask].all()
-        # Its pixels belong to it with at least one half, and its score times that is at most the highest.
-        assert (probs[1, rows, cols][piece.mask] >= 0.5 * piece.score - 1e-6).all()
+        held[rows, cols] |= piece.mask
         assert piece.score >= 0.6
+    np.testing.assert_array_equal(probs[1, clear] >= 0.5, held[clear])
+    assert 0 < held.mean() < clear.mean()
+
+
+def test_a_score_is_one_half_where_an_instance_begins() -> None:
+    assert [float(likely(score, 0.6)) for score in (0, 0.3, 0.6, 0.8, 1)] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert likely(1.0, 1.0) == 1  # an instance for sure, and nothing else is one
+    assert likely(0.9, 1.0) == pytest.approx(0.45)
 
 
 def test_a_window_shows_what_the_whole_shows(engine: InstancesEngine) -> None:

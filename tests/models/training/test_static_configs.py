@@ -36,6 +36,25 @@ def test_the_adversarial_configuration_differs_by_its_adversary_alone() -> None:
     assert dataclasses.replace(adversarial, name="unet", adversarial=None) == plain
 
 
+def test_the_detector_s_tiles_are_as_large_as_its_chips() -> None:
+    config = read_config(shipped_config("mask-rcnn"))
+    lesson = open_lesson(config)
+    card = lesson.card()
+    assert (card.tiling, card.tile_px, card.stride_px) == ("instances", 256, 128)
+    assert card.tile_px == config.data.chip_px
+    assert 0.3e6 < sum(weight.numel() for weight in lesson.build().parameters()) < 1.5e6
+
+
+@pytest.mark.parametrize("family", ["fcn", "pspnet", "segnet"])
+def test_configurations_for_isbi_differ_by_their_network_alone(family: str) -> None:
+    unet, other = (read_config(shipped_config(f"isbi-{name}")) for name in ("unet", family))
+    simulated = read_config(shipped_config(family)).network
+    assert isinstance(other.network, StaticNetworkConfig)
+    assert isinstance(simulated, StaticNetworkConfig)
+    assert (other.network.family, other.network.options) == (family, simulated.options)
+    assert dataclasses.replace(other, name="isbi-unet", network=unet.network) == unet
+
+
 @pytest.mark.skipif(not ISBI.is_dir(), reason="no ../shared/data/isbi")
 def test_isbi_learns_from_24_images_and_holds_6_out() -> None:
     config = read_config(shipped_config("isbi-unet"))
@@ -56,7 +75,7 @@ BASE = 'theme = "burned-area"\nname = "x"\n[network]\nfamily = "unet"\n'
         (BASE + "mean = [0.1]", "network.mean, std: expected one value each per band"),
         (BASE + "mean = [0.1]\nstd = [0.1]", "network.mean, std: expected 4 values, one per band; got (0.1,)"),
         (BASE + "classes = 3", "network.classes"),
-        (BASE + '[data]\nkind = "cloud"', "data.kind: expected one of dates, folder, npz; got 'cloud'"),
+        (BASE + '[data]\nkind = "cloud"', "data.kind: expected one of dates, folder, npz, "),
         (BASE + '[data]\nkind = "folder"', "data.folder: Field required"),
         (BASE + "[data]\nlooks = 3", "data.looks: expected a divisor of batch = 8; got 3"),
         (BASE + "[data]\ndates_per_step = 3", "unknown key data.dates_per_step"),
