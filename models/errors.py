@@ -25,6 +25,10 @@ class BoardUnavailable(ModelError):
     """TensorBoard logs were asked for, and the package is not there."""
 
 
+class ReportUnavailable(ModelError):
+    """Pictures of a report were asked for, and the package that draws them is not there."""
+
+
 class TrainingDiverged(ModelError):
     """The loss is not a number any more."""
 

@@ -81,10 +81,14 @@ class _Board:
 
 
 def example_picture(example: Example, bands: Sequence[str], classes: Sequence[LandClass]) -> NDArray[np.uint8]:
-    """Lay image, truth and mask side by side: (H, 3 W + 2 gaps, 3); classes in their colours, black where unknown."""
+    """Lay image, truth and mask side by side: (H, 3 W + 2 gaps, 3); classes in their colours, black where unknown.
+
+    The image is stretched so that the pixels with a mask show well: clouds are left to be as bright as they are.
+    """
     natural = [bands.index(role) for role in NATURAL] if set(NATURAL) <= set(bands) else [0, 0, 0]
     shown = example.reflectance[natural].transpose(1, 2, 0)
-    low, high = np.percentile(shown, (2, 98))
+    masked = example.mask != MASK_NODATA
+    low, high = np.percentile(shown[masked] if masked.any() else shown, (2, 98))
     image = np.clip((shown - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)
     palette = np.zeros((MASK_NODATA + 1, 3), np.uint8)
     for one in classes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
     from geo.simulator.spec import Theme
     from models.card import Card
     from models.training.config import TrainConfig
+    from models.training.scorecard import Scorecard
 
 
 def train(
@@ -57,10 +57,20 @@ def evaluate(
     data: Annotated[Path | None, typer.Option(help="Folder of the data, in place of [data] folder.")] = None,
     split: Annotated[str, typer.Option(help="Of those data: held-out, train or all.")] = "held-out",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    report: Annotated[Path | None, typer.Option(help="Folder for scores.json and pictures of the scores.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
 ) -> None:
-    """Score a model on simulated series that no training has seen, or on images with masks; prints JSON."""
+    """Score a model on simulated series that no training has seen, or on images with masks.
+
+    Prints tables on a terminal, JSON elsewhere; --report adds pictures: confusion, calibration, best and worst chips.
+    """
+    from rich.console import Console
+
     from models.card import read_card
     from models.registry import find_model
+    from models.training.report import as_json as written
+    from models.training.report import write_report
+    from service.cli.score_table import print_scores
     from workers.settings import Settings
 
     if Path(model, "card.json").is_file():
@@ -68,16 +78,18 @@ def evaluate(
     else:
         card, folder = find_model(model, Settings().model_folders)
     if config is not None:
-        told = _score_pictures(card, folder, _with_folder(_read(config), data), split, device)
+        scores, found = _score_pictures(card, folder, _with_folder(_read(config), data), split, device)
     else:
         kind: Literal["validation", "test"] = "validation" if validation else "test"
-        told = {
-            "split": kind,
-            "series": series,
-            "size": size,
-            **_score_series(card, folder, kind, series, size, device),
-        }
-    print(json.dumps({"model": card.id, **told}, indent=2))
+        scores, found = _score_series(card, folder, kind, series, size, device)
+    told = {"model": card.id, **found, **scores.told(), "confusion": scores.confusion.counts.tolist()}
+    if sys.stdout.isatty() and not as_json:
+        print_scores(Console(), told, [one.name for one in card.classes])
+    else:
+        print(written(told))
+    if report is not None:
+        for path in write_report(report, scores, told, card.bands):
+            print(f"written: {path}", file=sys.stderr)
 
 
 def _read(config: str) -> TrainConfig:
@@ -103,12 +115,13 @@ def _with_folder(config: TrainConfig, folder: Path | None) -> TrainConfig:
 
 def _score_series(
     card: Card, folder: Path, split: Literal["validation", "test"], series: int, size: int, device: str
-) -> dict[str, float]:
+) -> tuple[Scorecard, dict[str, object]]:
     from models.checkpoint import load_network
     from models.engines.open import open_engine
     from models.errors import ModelUnknown
     from models.networks import stepping
     from models.training.evaluate import evaluate as score
+    from models.training.evaluate_series import score_series
     from models.training.themes import THEMES
 
     themes: tuple[Theme, ...] = ("burned-area", "tree-cover")
@@ -118,12 +131,19 @@ def _score_series(
             f"{card.id} has a legend of its own; simulated series have the truth for {' and '.join(themes)}; "
             "score it on data with --config"
         )
+    engine = open_engine(folder, device=device)
+    scores = score_series(engine, fitting[0], split=split, series=series, side_px=size)
     whole = card.tiling == "exact"  # then the whole landscape gives what blocks give
-    net = stepping(load_network(folder, card)) if whole else open_engine(folder, device=device)
-    return score(net, fitting[0], split=split, series=series, side_px=size)
+    net = stepping(load_network(folder, card)) if whole else engine
+    found = score(net, fitting[0], split=split, series=series, side_px=size)
+    # By these names cards tell of the followed class, a mean over dates; "accuracy" is the scorecard's too.
+    told = {name: value for name, value in found.items() if name != "accuracy"}
+    return scores, {"split": split, "series": series, "size": size, **told}
 
 
-def _score_pictures(card: Card, folder: Path, config: TrainConfig, split: str, device: str) -> dict[str, object]:
+def _score_pictures(
+    card: Card, folder: Path, config: TrainConfig, split: str, device: str
+) -> tuple[Scorecard, dict[str, object]]:
     from models.engines.open import open_engine
     from models.errors import ConfigRefused
     from models.training.datasets.open import open_source
@@ -143,10 +163,9 @@ def _score_pictures(card: Card, folder: Path, config: TrainConfig, split: str, d
     for note in source.notes:
         print(note, file=sys.stderr)
     found = evaluate_pictures(open_engine(folder, device=device), source.pictures(split))
-    return {
+    return found.scores, {
         "data": source.about, "data_sha256": source.fingerprint, "split": split, "pictures": found.pictures,
-        "pixels": found.pixels, **found.told([c.name for c in card.classes]),
-        "confusion": found.confusion.counts.tolist(), "mean_iou_by_picture": found.by_picture,
+        "pixels": found.pixels, "mean_iou_by_picture": found.by_picture,
     }  # fmt: skip
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from models.card import read_card
 from service.cli.main import app
+from service.cli.score_table import print_scores
 from tests.models.training.static_runs import write_raster
 
 CONFIG = """
@@ -99,6 +102,42 @@ def test_evaluate_scores_images_as_a_job_runs_them(trained: Path, split: str, pi
     assert np.sum(told["confusion"]) == told["pixels"]
     assert 0 <= told["iou pond"] <= 1
     assert len(told["mean_iou_by_picture"]) == pictures
+
+
+def test_evaluate_writes_a_report(trained: Path, tmp_path: Path) -> None:
+    model, config, data = (str(trained / part) for part in ("run/ponds", "ponds.toml", "data"))
+    words = ["evaluate", model, "--config", config, "--data", data, "--report", str(tmp_path / "report")]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    names = ["calibration.png", "confusion.png", "contact-sheet.png", "scores.json"]
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == names
+    assert json.loads((tmp_path / "report" / "scores.json").read_text()) == json.loads(result.stdout)
+    assert f"written: {tmp_path / 'report' / 'scores.json'}" in result.stderr
+
+
+def test_a_terminal_gets_tables() -> None:
+    written = StringIO()
+    told = {
+        "model": "ponds@1", "split": "train", "mean_iou": 0.5, "iou land": 0.25, "iou pond": float("nan"),
+        "f1 land": 0.4, "f1 pond": 0.2, "boundary_f1 land": 1.0, "boundary_f1 pond": 0.0, "confusion": [[1]],
+    }  # fmt: skip
+    print_scores(Console(file=written, width=80), told, ["land", "pond"])
+    lines = [line.strip("│┃ ").split() for line in written.getvalue().splitlines()]
+    assert lines[0] == ["split:", "train"]
+    assert ["mean_iou", "│", "0.5000"] in lines
+    assert ["land", "│", "0.2500", "│", "0.4000", "│", "1.0000"] in lines
+    assert ["pond", "│", "-", "│", "0.2000", "│", "0.0000"] in lines
+    assert "confusion" not in written.getvalue()
+
+
+def test_evaluate_scores_a_series_with_its_changes() -> None:
+    result = CliRunner().invoke(app, ["evaluate", "unet", "--series", "1", "--size", "64", "--validation"])
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert (told["model"], told["split"], told["series"], told["size"]) == ("unet@1", "validation", 1, 64)
+    known = {"clear_iou", "change_bc", "change_sc", "change_scs", "boundary_f1", "calibration_error", "iou burned"}
+    assert known <= set(told)
+    assert np.sum(told["confusion"]) <= 10 * 64 * 64
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,12 @@ from geo.simulator.spec import SeriesSpec
 from models.card import MASK_NODATA, Card
 from models.errors import DataRefused
 from models.training import evaluate_pictures as module
+from models.training.boundary_f1 import BoundaryF1
 from models.training.chips import Chip
 from models.training.datasets.source import Picture, picture_of
 from models.training.evaluate import masks_of
 from models.training.evaluate_pictures import evaluate_pictures
+from models.training.scorecard import BOUNDARY_PX
 from tests.models.training.static_runs import any_card
 
 
@@ -51,6 +53,15 @@ def pictures(*sizes: tuple[int, int]) -> Sequence[Picture]:
     return made
 
 
+def boundary_by_hand(chips: Sequence[Chip]) -> float:
+    """Boundary F1 of whole pictures at once."""
+    scores = BoundaryF1(2, tolerance_px=BOUNDARY_PX)
+    for number, chip in enumerate(chips):
+        given = np.where(chip.clear[0], chip.reflectance[0, 0] > 0.5, 0)
+        scores.add(chip.target[0], given, chip.clear[0] & (chip.target[0] != MASK_NODATA), image=number)
+    return scores.mean_f1()
+
+
 @pytest.mark.parametrize("block_px", [16, 24, 512])
 def test_blocks_count_every_pixel_once(monkeypatch: pytest.MonkeyPatch, block_px: int) -> None:
     monkeypatch.setattr(module, "BLOCK_PX", block_px)
@@ -62,11 +73,12 @@ def test_blocks_count_every_pixel_once(monkeypatch: pytest.MonkeyPatch, block_px
     for chip in chips:
         valid = chip.clear[0] & (chip.target[0] != MASK_NODATA)
         np.add.at(counts, (chip.target[0][valid], (chip.reflectance[0, 0] > 0.5)[valid].astype(int)), 1)
-    assert found.confusion.counts.tolist() == counts.tolist()
+    assert found.scores.confusion.counts.tolist() == counts.tolist()
     assert (found.pictures, found.pixels) == (2, counts.sum())
-    told = found.told(["unburned", "burned"])
+    told = found.scores.told()
     assert told["iou burned"] == pytest.approx(counts[1, 1] / (counts.sum() - counts[0, 0]))
     assert told["calibration_error"] < 0.05  # drawn with the very probability that the engine gives
+    assert told["boundary_f1"] == pytest.approx(boundary_by_hand(chips))
     assert list(found.by_picture) == ["0", "1"]
     assert all(side % 8 == 0 and side >= 8 + 2 * 16 for window in engine.windows for side in window)
 
@@ -77,6 +89,21 @@ def test_a_series_through_an_engine_is_cut_out_of_its_halo() -> None:
     by_hand = np.where(series.clear, series.reflectance[:, 0] > 0.5, MASK_NODATA)
     np.testing.assert_array_equal(masks_of(engine, series), by_hand)
     assert engine.windows == [(40 + 32, 48 + 32)]
+
+
+def test_chips_are_ranked_where_they_lie(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CHIP_PX", 16)
+    held = pictures((40, 48))
+    found = evaluate_pictures(Brightness(any_card().model_copy(update={"stride_px": 8, "radius_px": 12}), []), held)
+    best, worst = found.scores.extremes.best(), found.scores.extremes.worst()
+    assert [chip.score for chip in best] == sorted((chip.score for chip in best), reverse=True)
+    assert [chip.score for chip in worst] == sorted(chip.score for chip in worst)
+    assert best[-1].score >= worst[-1].score
+    for chip in (*best, *worst):
+        row, col = (int(word.split()[-1]) for word in chip.example.name.split(",")[1:])
+        part = held[0].window(row, col, *chip.example.truth.shape)
+        np.testing.assert_array_equal(chip.example.truth, part.target[0])
+        np.testing.assert_array_equal(chip.example.reflectance, part.reflectance[0])
 
 
 def test_nothing_to_score_on_is_refused() -> None:
