@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from geo.pieces import Piece, piece_of
 from models.card import Card
 from models.checkpoint import load_network
-from models.engines.blend import tile_spans
+from models.engines.blend import tile_spans, tile_weights
 from models.errors import CheckpointRefused
 from models.folding import fold_norms
 from models.mask_rcnn.network import Detections, MaskRCNN
@@ -43,8 +43,9 @@ class InstancesState:
 class InstancesEngine:
     """Mask R-CNN, tile by tile; fulfils `models.engine.InstanceEngine`.
 
-    Every tile is run by itself and in one size, and a pixel's probability is the highest that any tile gives: so blocks
-    of any size give the same result. A tile without a clear pixel is not run.
+    Every tile is run by itself and in one size, and probabilities are averaged with weights that fade out towards a
+    tile's edge, as `models.engines.blend` does: so blocks of any size give the same result, and no seam stands out
+    where one tile shows an instance and the next does not. A tile without a clear pixel is not run.
     """
 
     def __init__(self, folder: Path, card: Card, *, device: str = "cpu", threads: int = 0) -> None:
@@ -79,19 +80,25 @@ class InstancesEngine:
     ) -> tuple[InstancesState, NDArray[np.float32]]:
         """Take one date in; see `models.engine.Engine`.
 
-        An instance gives a pixel the lesser of two: how likely it is an instance, with the score from which it is one
-        for sure as one half, and how likely the pixel belongs to it. A class has the highest that any instance gives,
-        the background the rest: so the mask shows the very pixels that instances hold.
+        In a tile, an instance gives a pixel the lesser of two: how likely it is an instance, with the score from which
+        it is one for sure as one half, and how likely the pixel belongs to it. A class has the highest that any
+        instance gives: one half and more in the very pixels that pieces hold. The background has the rest.
         """
         height, width = clear.shape
-        highest, pieces = np.zeros((len(state.probs) - 1, height, width), np.float32), list[Piece]()
+        sums, weights = np.zeros((len(state.probs) - 1, height, width), np.float32), np.zeros(clear.shape, np.float32)
+        pieces = list[Piece]()
         filled = np.where(clear, reflectance, self._mean)
         for rows in tile_spans(height, self._tile_px, self._card.stride_px):
             for cols in tile_spans(width, self._tile_px, self._card.stride_px):
-                if clear[rows, cols].any():
-                    found = self._detect(filled[:, rows, cols])
-                    usable = clear[rows, cols]
-                    pieces += self._add(found, (rows.start, cols.start), usable, highest[:, rows, cols])
+                usable = clear[rows, cols]
+                if not usable.any():
+                    continue
+                found, highest = self._detect(filled[:, rows, cols]), np.zeros((len(sums), *usable.shape), np.float32)
+                pieces += self._add(found, (rows.start, cols.start), usable, highest)
+                weight = np.outer(tile_weights(usable.shape[0]), tile_weights(usable.shape[1]))
+                sums[:, rows, cols] += highest * weight
+                weights[rows, cols] += weight
+        highest = sums / np.where(clear, weights, 1)
         probs = np.concatenate([1 - highest.max(axis=0, keepdims=True), highest])
         probs = np.where(clear, probs / probs.sum(axis=0), state.probs)
         return InstancesState(probs, pieces), probs
