@@ -1,9 +1,9 @@
 """Seven real fires (Sentinel-2, 20 m) from the image after the fire alone: static networks beside a threshold.
 
-Mean IoU over the post-fire images of wildfire_pairs, bands blue, green, red and NIR only, of each checkpoint that is
-named, beside the one threshold on the burned area index (BAI; Chuvieco et al. 2002) that is best over these images.
-That threshold is tuned on the very fires it is scored on; the networks are not: none of these fires is in
-wildfire_post_only, nor in any simulated landscape.
+IoU of the burned area per post-fire image of wildfire_pairs, and its mean, of each checkpoint that is named, from the
+bands blue, green, red and NIR only; beside it the one threshold on the burned area index (BAI; Chuvieco et al. 2002)
+that is best over these images. That threshold is tuned on the very fires it is scored on; the networks are not: none of
+these fires is in wildfire_post_only, nor in any simulated landscape.
 
     python -m benchmarks.single_date_fires FOLDER... [--pictures DIR]
 
