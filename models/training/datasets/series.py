@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from models.card import LandClass
-from models.errors import DataRefused
+from models.errors import ConfigRefused, DataRefused
 from models.training.chips import Chip
 from models.training.datasets.pairs import shorten
 from models.training.datasets.source import Picture, draw_window
@@ -106,6 +106,17 @@ class FileSeries:
         series = self.train[int(rng.integers(len(self.train)))]
         chosen = np.sort(rng.permutation(len(series.days))[:dates])
         return draw_window(series.at([int(date) for date in chosen]), self.chip_px, rng)
+
+    def side(self, split: str) -> tuple[Series, ...]:
+        """Return the series of a split: `held-out`, `train`, or `all`.
+
+        Raises:
+            ConfigRefused: it is none of these.
+        """
+        sides = {"train": self.train, "held-out": self.held_out, "all": (*self.train, *self.held_out)}
+        if split not in sides:
+            raise ConfigRefused(f"--split: expected held-out, train or all; got {split!r}")
+        return sides[split]
 
     def score(self, net: nn.Module) -> tuple[Mapping[str, float], Sequence[Example]]:
         """Score on the held-out series; see `SeriesSource`."""
