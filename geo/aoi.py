@@ -141,7 +141,7 @@ def aoi_mask(aoi: BaseGeometry, geobox: GeoBox) -> NDArray[np.bool_]:
     to_pixels = ~geobox.affine
     scale, offset = np.array([to_pixels.a, to_pixels.e]), np.array([to_pixels.c, to_pixels.f])
     pixels = [
-        shapely.transform(part, lambda xy: _snapped(xy * scale + offset))
+        shapely.transform(part, lambda xy: snapped(xy * scale + offset))
         for part in polygons_of(project(aoi, crs_of(geobox), centre[0]))
     ]
     rows, cols = geobox.shape
@@ -152,13 +152,14 @@ def aoi_mask(aoi: BaseGeometry, geobox: GeoBox) -> NDArray[np.bool_]:
     return np.asarray(rasterize(shapes, (rows, cols), transform=Affine.identity(), dtype="uint8") == 1)
 
 
+def snapped(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Move vertices, in pixels, to the nearest 1/1024, off the pixels' centres: then windows agree on every pixel."""
+    return np.round(pixels * _SNAP) / _SNAP + np.array([0.25, 0.375]) / _SNAP
+
+
 @lru_cache(maxsize=32)
 def _from_wgs84(crs: str) -> Transformer:
     return Transformer.from_crs("OGC:CRS84", crs, always_xy=True)
-
-
-def _snapped(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.round(pixels * _SNAP) / _SNAP + np.array([0.25, 0.375]) / _SNAP
 
 
 def _valid(polygon: Polygon, notes: list[str]) -> BaseGeometry:

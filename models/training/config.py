@@ -14,9 +14,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from geo.simulator.spec import Theme
 from models.errors import ConfigRefused
 from models.training.augmentations.table import AugmentConfig
-from models.training.data_config import DatesConfig, FolderConfig, NpzConfig
+from models.training.data_config import DatesConfig, PublishedConfig
+from models.training.date_tables import DATA_KINDS, DateTable
 from models.training.refusing import require
-from models.training.series_config import SERIES_KINDS, SIMULATED, SeriesTable, WildfireDatesConfig
+from models.training.series_config import SERIES_KINDS, SIMULATED, SeriesTable
 from models.training.static_config import AdversarialConfig, LegendConfig, LossConfig, StaticNetworkConfig
 from models.training.themes import THEMES
 from models.training.written import LATER
@@ -25,12 +26,6 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 SHIPPED = Path(__file__).parent / "configs"
 
 RECURRENT = "recurrent_unet"
-DATA_KINDS: dict[str, type[DatesConfig | FolderConfig | NpzConfig | WildfireDatesConfig]] = {
-    "dates": DatesConfig,
-    "folder": FolderConfig,
-    "npz": NpzConfig,
-    "wildfire-dates": WildfireDatesConfig,
-}
 
 
 @dataclass(frozen=True)
@@ -160,9 +155,7 @@ class TrainConfig:
     version: int = 1
     seed: int = 0
     network: NetworkConfig | StaticNetworkConfig = field(default_factory=NetworkConfig)
-    data: DataConfig | SeriesTable | DatesConfig | FolderConfig | NpzConfig | WildfireDatesConfig = field(
-        default_factory=DataConfig
-    )
+    data: DataConfig | SeriesTable | DateTable = field(default_factory=DataConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     augment: AugmentConfig | None = field(default=None, metadata=LATER)
     legend: LegendConfig | None = field(default=None, metadata=LATER)
@@ -200,7 +193,7 @@ class TrainConfig:
         require(single, "data.kind", f"{', '.join(DATA_KINDS)} for a static network", "series")
         if isinstance(data, DatesConfig):
             require(self.theme is not None, "theme", f"one of {', '.join(THEMES)} for simulated dates", self.theme)
-        bands = len(data.roles) if isinstance(data, FolderConfig | NpzConfig | WildfireDatesConfig) else 4
+        bands = len(data.roles) if isinstance(data, DateTable) else 0
         require(len(network.mean) == bands, "network.mean, std", f"{bands} values, one per band", network.mean)
         if network.family == "mask_rcnn":
             require(self.loss is None, "loss", "no such table for mask_rcnn, which has its own", self.loss)
@@ -241,6 +234,8 @@ def _tables(values: dict[str, Any]) -> dict[str, Any]:
     data = values.get("data", {} if static else None)
     if isinstance(data, dict):
         tables["data"] = _data_table(data, static)
+        if isinstance(tables["data"], PublishedConfig) and not {"theme", "legend"} & set(values):
+            tables["legend"] = tables["data"].legend
     return tables
 
 

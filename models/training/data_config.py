@@ -8,8 +8,10 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
+from geo.bands import PLANETSCOPE_4
 from models.training.datasets.published.layouts import LAYOUTS
 from models.training.refusing import require
+from models.training.static_config import LegendConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +83,11 @@ class DatesConfig(ChipsConfig):
         require(self.batch % self.looks == 0, "data.looks", f"a divisor of batch = {self.batch}", self.looks)
         shares = (self.max_cloud, self.widen)
         require(min(shares) >= 0 and max(shares) <= 1, "data.max_cloud, widen", "shares in 0..1", shares)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Roles of the bands, in the order of the network's input."""
+        return PLANETSCOPE_4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,3 +178,10 @@ class PublishedConfig(SplitConfig):
     def roles(self) -> tuple[str, ...]:
         """Roles of the bands, in the order of the network's input."""
         return LAYOUTS[self.layout].bands
+
+    @property
+    def legend(self) -> LegendConfig:
+        """The data set's own legend."""
+        layout = LAYOUTS[self.layout]
+        names, colors = zip(*layout.classes, strict=True)
+        return LegendConfig(title=layout.title, description=layout.description, classes=names, colors=colors)

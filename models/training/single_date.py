@@ -14,15 +14,14 @@ from models.static import StaticNet
 from models.training.augment import augment
 from models.training.augmentations.table import sample_rng
 from models.training.config import NetworkConfig, TrainConfig
-from models.training.data_config import DatesConfig, FolderConfig, NpzConfig
 from models.training.datasets.open import open_source
 from models.training.datasets.source import Source
+from models.training.date_tables import DateTable
 from models.training.instances import InstanceObjective
 from models.training.lesson import Answer, Shown
 from models.training.losses import Loss, build_loss
 from models.training.picture_scores import score_pictures
 from models.training.processes import Processes
-from models.training.series_config import WildfireDatesConfig
 from models.training.static_config import LossConfig
 from models.training.static_networks import build_static, static_card
 from models.training.themes import about
@@ -44,8 +43,7 @@ class DateLesson:
 
     def __init__(self, config: TrainConfig) -> None:
         data, network = config.data, config.network
-        kinds = DatesConfig | FolderConfig | NpzConfig | WildfireDatesConfig
-        if isinstance(network, NetworkConfig) or not isinstance(data, kinds):
+        if isinstance(network, NetworkConfig) or not isinstance(data, DateTable):
             raise TypeError(f"expected a configuration of a static network; got {network} on {data}")
         self.config, self._network, self._data = config, network, data
         self._about = about(config.theme, config.legend)

@@ -9,6 +9,9 @@ LATER = {"written": "if set"}
 """Marks a key that came after the first checkpoints: it is told of where it is not at its default only, so that the
 cards and runs from before stay equal to their configuration."""
 
+PLACE = {"written": "never"}
+"""Marks a key that says where data lie: data may move, and their fingerprint says whether they are the same."""
+
 
 def written(config: Any) -> dict[str, Any]:
     """Return a `TrainConfig` as plain values, without keys that came later and are at their default.
@@ -25,6 +28,6 @@ def _plain(table: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for one in dataclasses.fields(table):
         value = getattr(table, one.name)
-        if one.metadata != LATER or value != one.default:
+        if one.metadata != PLACE and (one.metadata != LATER or value != one.default):
             values[one.name] = _plain(value) if dataclasses.is_dataclass(value) else value
     return values

@@ -20,6 +20,8 @@ def train(
     config: Annotated[str, typer.Argument(help="TOML file, or the name of a shipped one: burned-area, unet, ...")],
     out: Annotated[Path, typer.Option(help="Folder of the run; a run that broke off there goes on.")],
     data: Annotated[Path | None, typer.Option(help="Folder of the data, in place of [data] folder.")] = None,
+    scenes: Annotated[str | None, typer.Option(help="Your own GeoTIFFs: a folder, or a pattern in quotes.")] = None,
+    labels: Annotated[str | None, typer.Option(help="What is where: GeoJSON or GPKG of polygons, or rasters.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     board: Annotated[bool, typer.Option(help="Write TensorBoard logs to OUT/board.")] = False,
 ) -> None:
@@ -32,7 +34,7 @@ def train(
     from models.training.processes import join, leave
     from service.cli.progress import show_progress
 
-    wanted = _with_folder(_read(config), data)
+    wanted = _with_data(_read(config), data, scenes, labels)
     processes = join(device)
     with ExitStack() as stack:
         stack.callback(leave, processes)
@@ -55,6 +57,8 @@ def evaluate(
     validation: Annotated[bool, typer.Option(help="Score on the validation series, not the test series.")] = False,
     config: Annotated[str | None, typer.Option(help="Score on the data of this configuration instead.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data, in place of [data] folder.")] = None,
+    scenes: Annotated[str | None, typer.Option(help="With --config: your own GeoTIFFs, as for train.")] = None,
+    labels: Annotated[str | None, typer.Option(help="With --config: their labels, as for train.")] = None,
     split: Annotated[str, typer.Option(help="Of those data: held-out, train or all.")] = "held-out",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
     report: Annotated[Path | None, typer.Option(help="Folder for scores.json and pictures of the scores.")] = None,
@@ -78,7 +82,9 @@ def evaluate(
     else:
         card, folder = find_model(model, Settings().model_folders)
     if config is not None:
-        scores, found = _score_pictures(card, folder, _with_folder(_read(config), data), split, device)
+        wanted = _with_data(_read(config), data, scenes, labels)
+        score_data = _score_file_series if _reads_series(wanted) else _score_pictures
+        scores, found = score_data(card, folder, wanted, split, device)
     else:
         kind: Literal["validation", "test"] = "validation" if validation else "test"
         scores, found = _score_series(card, folder, kind, series, size, device)
@@ -101,16 +107,30 @@ def _read(config: str) -> TrainConfig:
     return read_config(path)
 
 
-def _with_folder(config: TrainConfig, folder: Path | None) -> TrainConfig:
-    """Let the data lie elsewhere than their configuration says."""
+def _with_data(config: TrainConfig, folder: Path | None, scenes: str | None, labels: str | None) -> TrainConfig:
+    """Let the data be, or lie, elsewhere than their configuration says."""
     from models.errors import ConfigRefused
-    from models.training.data_config import FolderConfig, NpzConfig
+    from models.training.config import DataConfig, NetworkConfig
+    from models.training.data_config import DatesConfig
+    from models.training.scenes_config import ScenesConfig
 
-    if folder is None:
-        return config
-    if not isinstance(config.data, FolderConfig | NpzConfig):
-        raise ConfigRefused(f"--data {folder}: this configuration's data are simulated; it reads no folder")
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, folder=str(folder)))
+    data = config.data
+    if scenes is None and labels is None:
+        if folder is None:
+            return config
+        if isinstance(data, DataConfig | DatesConfig | ScenesConfig):
+            raise ConfigRefused(
+                f"--data {folder}: this configuration's data are simulated, or scenes; it reads no folder"
+            )
+        return dataclasses.replace(config, data=dataclasses.replace(data, folder=str(folder)))
+    if folder is not None or isinstance(config.network, NetworkConfig):
+        raise ConfigRefused("--scenes and --labels are for networks of one date, such as unet, and in place of --data")
+    if isinstance(data, DatesConfig):
+        data = ScenesConfig(chip_px=data.chip_px, batch=data.batch)
+    if not isinstance(data, ScenesConfig):
+        raise ConfigRefused('--scenes, --labels: expected [data] kind = "scenes", or "dates", whose defaults hold then')
+    own = dataclasses.replace(data, scenes=scenes or data.scenes, labels=labels or data.labels)
+    return dataclasses.replace(config, data=own)
 
 
 def _score_series(
@@ -166,6 +186,37 @@ def _score_pictures(
     return found.scores, {
         "data": source.about, "data_sha256": source.fingerprint, "split": split, "pictures": found.pictures,
         "pixels": found.pixels, "mean_iou_by_picture": found.by_picture,
+    }  # fmt: skip
+
+
+def _reads_series(config: TrainConfig) -> bool:
+    from models.training.series_config import SeriesTable
+
+    return isinstance(config.data, SeriesTable)
+
+
+def _score_file_series(
+    card: Card, folder: Path, config: TrainConfig, split: str, device: str
+) -> tuple[Scorecard, dict[str, object]]:
+    from models.engines.open import open_engine
+    from models.errors import ConfigRefused
+    from models.training.datasets.open_series import open_file_series
+    from models.training.evaluate_file_series import evaluate_file_series
+    from models.training.recurrent import about_series
+
+    theme = about_series(config)
+    source = open_file_series(config, theme)
+    if source.bands != card.bands or len(theme.classes) != len(card.classes):
+        raise ConfigRefused(
+            f"{card.id} reads {', '.join(card.bands)} and knows {len(card.classes)} classes; the data have "
+            f"{', '.join(source.bands)} and {len(theme.classes)}: change data.bands or the legend"
+        )
+    for note in source.notes:
+        print(note, file=sys.stderr)
+    scores, by_series = evaluate_file_series(open_engine(folder, device=device), source.side(split))
+    return scores, {
+        "data": source.about, "data_sha256": source.fingerprint, "split": split, "series": len(by_series),
+        "mean_iou_by_series": by_series,
     }  # fmt: skip
 
 

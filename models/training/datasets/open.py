@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from models.training.config import DataConfig, TrainConfig
-from models.training.data_config import FolderConfig, NpzConfig
+from models.training.data_config import FolderConfig, NpzConfig, PublishedConfig
 from models.training.datasets.source import Source
+from models.training.scenes_config import ScenesConfig
 from models.training.series_config import SeriesTable, WildfireDatesConfig
 from models.training.themes import Theme
 
@@ -28,6 +29,14 @@ def open_source(config: TrainConfig, about: Theme) -> Source:
         from models.training.datasets.npz import NpzSource
 
         return NpzSource(data, about.classes)
+    if isinstance(data, PublishedConfig):
+        from models.training.datasets.published.source import PublishedSource
+
+        return PublishedSource(data, about.classes)
+    if isinstance(data, ScenesConfig):
+        from models.training.datasets.scenes import ScenesSource
+
+        return ScenesSource(data, about.classes)
     if isinstance(data, WildfireDatesConfig):
         from models.training.datasets.wildfire import WildfireDates
 
