@@ -16,7 +16,6 @@ from rasterio.windows import Window
 
 from geo.bands import named_roles, roles_from_descriptions
 from geo.raster import ENVIRONMENT, nodata_values, read_mask
-from models.card import MASK_NODATA
 from models.errors import DataRefused
 
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -120,36 +119,3 @@ def read_image(
                 clear &= band != nodata
     reflectance = np.where(clear, values * np.float64(scale) + offset, 0).astype(np.float32)
     return reflectance, clear
-
-
-def read_labels(
-    path: Path, window: tuple[int, int, int, int] | None, labels: Mapping[int, int], void: tuple[int, ...], classes: int
-) -> tuple[NDArray[np.int64], dict[float, int]]:
-    """Read class ids of a mask, 255 where the truth is not known: not finite, `void`, or the file's nodata.
-
-    A nodata value that is a class all the same stays one: files that declare their background as nodata are common.
-
-    Args:
-        path: a raster of one band.
-        window: (row, col, height, width); None = all.
-        labels: value -> class id; empty = values are class ids.
-        void: values that count nowhere.
-        classes: number of classes.
-
-    Returns:
-        (H, W) class ids, and the pixels of each value that is neither a label nor void.
-    """
-    with opened(path) as dataset:
-        at = None if window is None else Window(window[1], window[0], window[3], window[2])
-        values = dataset.read(1, window=at)
-        nodata = dataset.nodatavals[0]
-    known = dict(labels) or {number: number for number in range(classes)}
-    target = np.full(values.shape, MASK_NODATA, np.int64)
-    unknown = np.isfinite(values) & ~np.isin(values, void)
-    if nodata is not None:
-        unknown &= values != nodata
-    for value, number in known.items():
-        target[values == value] = number
-        unknown &= values != value
-    found, pixels = np.unique(values[unknown], return_counts=True)
-    return target, {float(value): int(count) for value, count in zip(found, pixels, strict=True)}
