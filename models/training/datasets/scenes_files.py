@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from os.path import commonpath
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ class OwnScene:
     """A scene that can be learned from.
 
     Attributes:
-        name: of the file.
+        name: of the file, under the folder that holds all scenes.
         numbers: of its bands, in the order of the network's.
         geobox: its grid, of any rotation.
     """
@@ -100,21 +101,22 @@ def find_scenes(config: ScenesConfig, labels: Collection[Path]) -> list[OwnScene
     files = [path for path in matching_files(config.scenes, GEOTIFF) if path.resolve() not in known]
     if not files:
         raise DataRefused(f"--scenes {config.scenes}: expected a folder of .tif files, or a pattern; no file matches")
-    return [_opened(path, config) for path in files]
+    root = Path(commonpath([path.parent for path in files]))
+    return [_opened(path.relative_to(root).as_posix(), path, config) for path in files]
 
 
-def _opened(path: Path, config: ScenesConfig) -> OwnScene:
+def _opened(name: str, path: Path, config: ScenesConfig) -> OwnScene:
     header = read_header(path)
     if not header.crs:
         raise DataRefused(
-            f"{path.name}: a scene needs a place on the earth, and has no CRS; give it one (`gdal_edit.py -a_srs "
+            f"{name}: a scene needs a place on the earth, and has no CRS; give it one (`gdal_edit.py -a_srs "
             'EPSG:... -a_ullr ...`), or use [data] kind = "folder" for pictures that lie nowhere'
         )
     numbers = band_numbers(header, config.bands)
     if isinstance(numbers, str):
-        raise DataRefused(f"{path.name} {numbers}; number the bands, as in data.bands = {{blue = 1, green = 2, ...}}")
+        raise DataRefused(f"{name} {numbers}; number the bands, as in data.bands = {{blue = 1, green = 2, ...}}")
     with opened(path) as dataset:
-        return OwnScene(path.name, path, numbers, GeoBox(header.shape, dataset.transform, str(dataset.crs)))
+        return OwnScene(name, path, numbers, GeoBox(header.shape, dataset.transform, str(dataset.crs)))
 
 
 def name_some(scenes: Collection[OwnScene]) -> str:

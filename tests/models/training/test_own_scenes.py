@@ -198,6 +198,14 @@ def test_notes_tell_what_was_left_out(folder: Path) -> None:
     assert "no block to learn from has bare" in notes
 
 
+def test_scenes_of_one_name_in_folders_of_their_own_are_told_apart(folder: Path) -> None:
+    for number, east_m in enumerate((0, 1300, 50_000)):
+        write_scene(folder / "dates" / str(number) / "scene.tif", east_m=east_m)
+    source = open_scenes(folder, scenes="dates/*/scene.tif", labels="labels.geojson", outside="void")
+    assert {one.name.partition(" at ")[0] for one in source.pictures("all")} == {"0/scene.tif"}
+    assert "2 scene(s) without labels left out: 1/scene.tif, 2/scene.tif" in source.notes[0]
+
+
 def test_what_the_card_is_told_has_no_paths(folder: Path) -> None:
     from models.training.written import _plain
 
