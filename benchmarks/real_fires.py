@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from models.engine import Engine
 from models.engines.open import open_engine
 from models.registry import find_model
+from models.settling import settle
 from models.training.metrics import Confusion
 
 Floats = NDArray[np.float32]
@@ -67,12 +68,17 @@ def segment(engine: Engine, fire: Fire) -> Mask:
     rows, cols = -(-height // step) * step, -(-width // step) * step
     clear = np.zeros((rows, cols), bool)
     clear[:height, :width] = fire.valid
-    state = engine.start(rows, cols)
-    for image, day in ((fire.before, PRE_DAY), (fire.after, POST_DAY)):
-        x = np.zeros((4, rows, cols), np.float32)
-        x[:, :height, :width] = image[:4]
-        state, probs = engine.step(state, x, clear, day)
-    burned: Mask = probs[1, :height, :width] > 0.5
+
+    def looks() -> Iterator[Floats]:
+        state = engine.start(rows, cols)
+        for image, day in ((fire.before, PRE_DAY), (fire.after, POST_DAY)):
+            x = np.zeros((4, rows, cols), np.float32)
+            x[:, :height, :width] = image[:4]
+            state, probs = engine.step(state, x, clear, day)
+            yield probs
+
+    *_, last = settle(looks(), lasting=engine.card.change.lasting)
+    burned: Mask = last[:height, :width] == 1
     return burned
 
 

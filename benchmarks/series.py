@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -12,6 +13,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
+from shapely.geometry import mapping
 
 from geo.bands import PLANETSCOPE_4
 from geo.scene import Scene
@@ -25,22 +27,30 @@ FILES = 8
 FIRST = datetime(2020, 6, 1, 14, 30, tzinfo=UTC)
 
 
-def write_series(folder: Path, size_px: int, dates: int, theme: Theme = "burned-area") -> list[Scene]:
-    """Write scenes of size_px x size_px pixels as ingest leaves them, and open them."""
+def area_of(size_px: int) -> dict[str, Any]:
+    """Return the square of size_px x size_px pixels in the middle of all these scenes, as GeoJSON."""
+    area: dict[str, Any] = mapping(_footprint(_grid(size_px)))
+    return area
+
+
+def write_series(
+    folder: Path, size_px: int, dates: int, theme: Theme = "burned-area", *, margin_px: int = 0
+) -> list[Scene]:
+    """Write scenes of size_px x size_px pixels and a margin around them, as ingest leaves them, and open them."""
     spec = SeriesSpec(theme=theme, height=PATTERN_PX, width=PATTERN_PX, dates=min(dates, FILES), start=FIRST.date())
     pattern = simulate(spec, 7)
-    geobox = _grid(size_px)
+    geobox = _grid(size_px, margin_px)
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(spec.dates):
         dn = np.clip(np.rint(pattern.reflectance[number] * 1e4), 1, 65535).astype(np.uint16)
         _write(folder / f"{number}_reflectance.tif", geobox, dn)
         _write(folder / f"{number}_clear.tif", geobox, pattern.clear[number][None].astype(np.uint8))
-    return open_series(folder, size_px, dates)
+    return open_series(folder, size_px, dates, margin_px=margin_px)
 
 
-def open_series(folder: Path, size_px: int, dates: int) -> list[Scene]:
+def open_series(folder: Path, size_px: int, dates: int, *, margin_px: int = 0) -> list[Scene]:
     """Return the scenes that `write_series` wrote, one per date, nine days apart."""
-    geobox = _grid(size_px)
+    geobox = _grid(size_px, margin_px)
     footprint, files = _footprint(geobox), min(dates, FILES)
     return [
         Scene(
@@ -57,8 +67,9 @@ def open_series(folder: Path, size_px: int, dates: int) -> list[Scene]:
     ]
 
 
-def _grid(size_px: int) -> GeoBox:
-    return GeoBox((size_px, size_px), Affine(3, 0, 600_000, 0, -3, 8_360_000), "EPSG:32720")
+def _grid(size_px: int, margin_px: int = 0) -> GeoBox:
+    side, out_m = size_px + 2 * margin_px, 3 * margin_px
+    return GeoBox((side, side), Affine(3, 0, 600_000 - out_m, 0, -3, 8_360_000 + out_m), "EPSG:32720")
 
 
 def _write(path: Path, geobox: GeoBox, pattern: NDArray[np.uint16] | NDArray[np.uint8]) -> None:

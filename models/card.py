@@ -23,13 +23,20 @@ class LandClass(BaseModel):
 
 
 class Change(BaseModel):
-    """The change that a model follows: a pixel that goes from class `before` to class `after`."""
+    """The change that a model follows: a pixel that goes from class `before` to class `after`.
+
+    Attributes:
+        name: such as `burned`.
+        before, after: ids of the classes.
+        lasting: it never goes back within a series, so that masks only grow (`models.settling`); from class 0 to 1.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     before: int
     after: int
+    lasting: bool = False
 
 
 class Card(BaseModel):
@@ -86,6 +93,8 @@ class Card(BaseModel):
         ids = {c.id for c in self.classes}
         if not {self.change.before, self.change.after} <= ids:
             raise ValueError("change.before and change.after must be classes of the legend")
+        if self.change.lasting and (len(self.classes), self.change.before, self.change.after) != (2, 0, 1):
+            raise ValueError("a lasting change goes from class 0 to class 1 of two")
         self._check_tiles()
         return self
 

@@ -6,8 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SURVIVAL_FLOOR = -1e-6
-"""Log-survival nearest to zero that the loss sees: log(1 - exp(0)) has no gradient."""
+HAZARD = 0.025
+"""Chance that a pixel changes between two clear looks, before anything is seen of it."""
+
+SURE = 12.0
+"""Log-odds are kept within this, so that an error can still be corrected, and in the range of float32."""
+
+UNSEEN_ODDS = 1e-9
+"""What the loss sees of odds of 0: their logarithm has no bound."""
 
 
 class ClassHead(nn.Module):
@@ -15,6 +21,8 @@ class ClassHead(nn.Module):
 
     The memory is the log-probability of every class, (B, K, H, W).
     """
+
+    lasting = False
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -28,25 +36,33 @@ class ClassHead(nn.Module):
         return memory, memory
 
 
-class HazardHead(nn.Module):
-    """Two classes, 0 before and 1 after a change that never goes back: discrete-time survival analysis.
+class FilterHead(nn.Module):
+    """Two classes, 0 before and 1 after a change that never goes back: a Bayes filter over a hidden two-state chain.
 
-    The logit of a date is the hazard h of the interval that ends there; P(after) = 1 - prod(1 - h) over the clear
-    dates so far, so that it only grows. The memory is the log-survival, sum of log(1 - h), (B, 1, H, W).
+    Between two clear looks the change comes with chance `HAZARD`; the logit of a date is its evidence, log P(look |
+    after) / P(look | before), given all earlier looks. What is hidden only goes from 0 to 1, but what is believed of it
+    can go down again, so that a later look can refute a false alarm. The memory is the odds of `after`, (B, 1, H, W),
+    0 before the first look.
+
+    Source: Sarkka 2013, "Bayesian filtering and smoothing", chapter 4, for a chain of two states.
     """
+
+    lasting = True
 
     def __init__(self, classes: int) -> None:
         super().__init__()
         if classes != 2:
-            raise ValueError(f"a hazard has 2 classes, before and after; got {classes}")
+            raise ValueError(f"a lasting change has 2 classes, before and after; got {classes}")
         self.logits = 1
         self.memory = 1
 
     def forward(self, logits_B1HW: Tensor, clear_B1HW: Tensor, memory_B1HW: Tensor) -> tuple[Tensor, Tensor]:
         """Return (log-probabilities (B, 2, H, W), new memory)."""
-        survival = torch.where(clear_B1HW, memory_B1HW - functional.softplus(logits_B1HW), memory_B1HW)
-        after = torch.log(-torch.expm1(survival.clamp(max=SURVIVAL_FLOOR)))
-        return torch.cat([survival, after], dim=1), survival
+        predicted = torch.log((memory_B1HW + HAZARD) / (1 - HAZARD))
+        updated = (predicted + logits_B1HW).clamp(-SURE, SURE).exp()
+        odds = torch.where(clear_B1HW, updated, memory_B1HW)
+        logit = torch.log(odds.clamp(min=UNSEEN_ODDS))
+        return torch.cat([-functional.softplus(logit), -functional.softplus(-logit)], dim=1), odds
 
 
-HEADS: dict[str, type[ClassHead] | type[HazardHead]] = {"class": ClassHead, "hazard": HazardHead}
+HEADS: dict[str, type[ClassHead] | type[FilterHead]] = {"class": ClassHead, "filter": FilterHead}

@@ -33,7 +33,7 @@ def build_network(card: Card) -> Network:
 
     Raises:
         CheckpointRefused: the family is unknown, its constructor does not take `card.architecture`, or the network has
-            other classes or another stride or tiling than the card says.
+            other classes, another stride or tiling than the card says, or another kind of change.
     """
     if card.family not in FAMILIES:
         raise CheckpointRefused(f"{card.id}: expected a family of {', '.join(FAMILIES)}; the card says {card.family!r}")
@@ -44,6 +44,11 @@ def build_network(card: Card) -> Network:
     fits = card.stride_px == net.stride_px if card.tiling == "exact" else card.stride_px % net.stride_px == 0
     if len(card.classes) != net.architecture["classes"] or not fits:
         raise CheckpointRefused(f"{card.id}: classes or stride_px of the card do not fit its architecture")
+    if card.change.lasting != (isinstance(net, RecurrentUNet) and net.lasting):
+        raise CheckpointRefused(
+            f"{card.id}: change.lasting is {card.change.lasting}; it belongs to recurrent networks with the head "
+            f"'filter', and to them only"
+        )
     if isinstance(net, MaskRCNN) != (card.tiling == "instances"):
         raise CheckpointRefused(f"{card.id}: tiling {card.tiling!r} does not fit the family {card.family}")
     return net

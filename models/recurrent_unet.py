@@ -7,7 +7,7 @@ bands, how they differ from a running mean of the pixel's earlier clear looks, s
 
 Source: Ballas et al. 2016, "Delving deeper into convolutional networks for learning video representations" (ConvGRU);
 Ravanelli et al. 2018, "Light gated recurrent units for speech recognition" (no reset gate);
-Ronneberger et al. 2015, "U-Net"; Tutz & Schmid 2016, "Modeling discrete time-to-event data" (the hazard head).
+Ronneberger et al. 2015, "U-Net".
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class RecurrentUNet(nn.Module):
     Args:
         mean, std: per band, in reflectance; the input is normalised with them in the network.
         classes: number of classes K.
-        head: `class` (class per date) or `hazard` (a change that never goes back).
+        head: `class` (class per date) or `filter` (a change that never goes back); see `models.heads`.
         widths: channels per level, finest first; the stride is 2 ** (levels - 1).
         memory: channels that each level remembers; the finest is what a window's memory costs.
     """
@@ -127,6 +127,7 @@ class RecurrentUNet(nn.Module):
         self.upward = nn.ModuleList(nn.Conv2d(deep, w, 1) for w, deep in itertools.pairwise(widths))
         self.decoder = nn.ModuleList(ConvNormRelu(w, w) for w in widths[:-1])
         self.head = HEADS[head](classes)
+        self.lasting = self.head.lasting
         self.to_logits = nn.Conv2d(widths[0], self.head.logits, 1)
 
     def start(self, batch: int, height: int, width: int, device: torch.device | str = "cpu") -> State:

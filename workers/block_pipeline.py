@@ -6,7 +6,7 @@ depends neither on the scene's size nor on the number of dates. While the networ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -24,6 +24,7 @@ from geo.reader import DateReader, Pixels, data_window, gdal_env
 from geo.scene import Scene
 from models.card import Card
 from models.engine import Engine
+from models.settling import settle
 from workers.history import History
 from workers.instances import PIECES, recording
 from workers.plan import Plan
@@ -82,18 +83,23 @@ def segment_block(
             masks = files.enter_context(_create(parts["masks.tif"], grid, "uint8", labels))
             observed = files.enter_context(_create(parts["observed.tif"], grid, "uint8", labels))
             record = files.enter_context(recording(parts.get(PIECES), engine, block, window, inside))
-            state = engine.start(window.height, window.width)
-            probs = np.empty(0, np.float32)
             pixels = files.enter_context(closing(_read_ahead(plan, window, scenes, card, between_dates)))
-            for index, (reflectance, clear) in enumerate(pixels):
-                state, probs = engine.step(state, reflectance, clear, plan.dates[index].day)
-                del reflectance
-                record(labels[index], state)
-                probs, look = _core(probs, block, window, np.nan), _core(clear, block, window, False)
-                masks.write(history.add(probs, look, plan.dates[index].day), index + 1)
-                observed.write(np.where(inside, look.view(np.uint8), OBSERVED_NODATA).astype(np.uint8), index + 1)
+
+            def looks() -> Iterator[NDArray[np.float32]]:
+                state = engine.start(window.height, window.width)
+                for index, (reflectance, clear) in enumerate(pixels):
+                    state, probs = engine.step(state, reflectance, clear, plan.dates[index].day)
+                    del reflectance
+                    record(labels[index], state)
+                    probs, look = _core(probs, block, window, np.nan), _core(clear, block, window, False)
+                    observed.write(np.where(inside, look.view(np.uint8), OBSERVED_NODATA).astype(np.uint8), index + 1)
+                    history.look(probs, look)
+                    yield probs
+
+            for index, mask in enumerate(settle(looks(), lasting=card.change.lasting)):
+                masks.write(history.add(mask, plan.dates[index].day), index + 1)
             with _create(parts["summary.tif"], grid, "int32", SUMMARY_BANDS) as summary:
-                for band, plane in enumerate(history.summary(probs), start=1):
+                for band, plane in enumerate(history.summary(), start=1):
                     summary.write(plane, band)
         for name, part in parts.items():
             part.replace(out_dir / name)

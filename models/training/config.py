@@ -16,6 +16,7 @@ from models.errors import ConfigRefused
 from models.training.augmentations.table import AugmentConfig
 from models.training.data_config import DatesConfig, PublishedConfig
 from models.training.date_tables import DATA_KINDS, DateTable
+from models.training.fit_config import FitConfig
 from models.training.refusing import require
 from models.training.series_config import SERIES_KINDS, SIMULATED, SeriesTable
 from models.training.static_config import AdversarialConfig, LegendConfig, LossConfig, StaticNetworkConfig
@@ -82,58 +83,6 @@ class DataConfig:
         require(
             0 <= self.max_cloud <= 1 and 0 <= self.widen <= 1, "data", "shares in 0..1", (self.max_cloud, self.widen)
         )
-
-
-@dataclass(frozen=True)
-class FitConfig:
-    """How the weights are found.
-
-    Attributes:
-        steps: optimiser steps.
-        peak_rate: largest learning rate of the one-cycle schedule.
-        warmup: share of the steps in which the rate rises.
-        weight_decay: of AdamW.
-        clip_norm: largest norm of the gradient.
-        average_decay: of the exponential moving average of the weights, which is what is shipped.
-        dice_weight: of soft Dice beside cross-entropy.
-        missed_weight: what a missed pixel of class 1 costs in the cross-entropy, a false alarm costing 1. IoU is best
-            where class 1 is said from a probability of about IoU / 2 on, and the mask shows the most probable class.
-        save_every: steps between two saves; a killed run goes on from the last.
-        validate_every: steps between two scores on validation landscapes.
-        threads: CPU threads; set explicitly, since sums depend on it.
-        patience: scores in a row without a new best one after which training stops, and the weights of the best score
-            are what is shipped; 0 = never.
-        mixed_precision: bfloat16 where it is safe, on CUDA only.
-        start: folder of a checkpoint whose weights come first; empty = fresh ones. Not written to the card, which
-            tells the checkpoint's name and hash instead.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
-    steps: int = 2000
-    peak_rate: float = 4e-3
-    warmup: float = 0.1
-    weight_decay: float = 1e-4
-    clip_norm: float = 1.0
-    average_decay: float = 0.995
-    dice_weight: float = 0.5
-    missed_weight: float = 1.0
-    save_every: int = 100
-    validate_every: int = 500
-    threads: int = 1
-    patience: int = field(default=0, metadata=LATER)
-    mixed_precision: bool = field(default=False, metadata=LATER)
-    start: str = field(default="", metadata=LATER)
-
-    def __post_init__(self) -> None:
-        require(self.steps >= 1, "fit.steps", "1 or more", self.steps)
-        require(self.peak_rate > 0, "fit.peak_rate", "more than 0", self.peak_rate)
-        require(0 <= self.warmup < 1, "fit.warmup", "a share in 0..1", self.warmup)
-        require(0 <= self.average_decay < 1, "fit.average_decay", "0 or more, below 1", self.average_decay)
-        require(min(self.save_every, self.validate_every) >= 1, "fit.save_every, validate_every", "1 or more", 0)
-        require(self.threads >= 1, "fit.threads", "1 or more", self.threads)
-        require(self.clip_norm > 0, "fit.clip_norm", "more than 0", self.clip_norm)
-        require(self.patience >= 0, "fit.patience", "0 or more", self.patience)
 
 
 @dataclass(frozen=True, kw_only=True)

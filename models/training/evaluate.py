@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from geo.simulator.series import Series, simulate, truth
 from geo.simulator.spec import SeriesSpec, Theme
-from models.card import MASK_NODATA
 from models.engine import Engine
 from models.networks import Stepping
+from models.settling import settle
 from models.training.chips import TEST_SEEDS, VALIDATION_SEEDS
 from models.training.metrics import Confusion
 from models.training.themes import THEMES
@@ -64,8 +64,9 @@ def evaluate(
 
 def masks_of(net: Stepping | Engine, series: Series) -> NDArray[np.uint8]:
     """Run a network over a series, date by date; (T, H, W) class ids, 255 where never clear."""
-    dates = _stepped(net, series) if isinstance(net, torch.nn.Module) else _run(net, series)
-    return np.stack([np.where(np.isnan(probs[0]), MASK_NODATA, probs.argmax(0)).astype(np.uint8) for probs in dates])
+    if isinstance(net, torch.nn.Module):
+        return np.stack([*settle(_stepped(net, series), lasting=net.lasting)])
+    return np.stack([*settle(_run(net, series), lasting=net.card.change.lasting)])
 
 
 @torch.no_grad()

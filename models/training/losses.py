@@ -6,6 +6,7 @@ what stands elsewhere (NaN, label 255) can change neither the loss nor a gradien
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,14 @@ Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(logits_BKHW, target_BHW, valid_BHW) -> scalar; axes before K may be more, such as (B, T, K, H, W)."""
 
 
-def masked_loss(logprobs_BTKHW: Tensor, target_BTHW: Tensor, clear_BTHW: Tensor, *, dice_weight: float) -> Tensor:
+def masked_loss(
+    logprobs_BTKHW: Tensor,
+    target_BTHW: Tensor,
+    clear_BTHW: Tensor,
+    *,
+    dice_weight: float,
+    missed_weight: float = 1.0,
+) -> Tensor:
     """Cross-entropy and soft Dice over the clear pixels of a batch.
 
     Only clear looks count: under a cloud the network repeats itself by construction, and what happened there
@@ -34,10 +42,20 @@ def masked_loss(logprobs_BTKHW: Tensor, target_BTHW: Tensor, clear_BTHW: Tensor,
         target_BTHW: true class ids, int64.
         clear_BTHW: bool.
         dice_weight: of 1 - Dice of class 1 beside the cross-entropy.
+        missed_weight: of pixels of class 1 in the cross-entropy, those of other classes having 1. Such a weight makes a
+            network say class 1 with odds that are as many times too high; here the loss raises the odds itself, so that
+            the network's own stay true. Two classes.
+
+    Source:
+        Menon et al. 2021, "Long-tail learning via logit adjustment", for the odds.
     """
     weight = clear_BTHW.float()
+    if missed_weight != 1:
+        raised = torch.tensor([0.0, math.log(missed_weight)], device=logprobs_BTKHW.device)
+        logprobs_BTKHW = functional.log_softmax(logprobs_BTKHW + raised.reshape(2, 1, 1), dim=2)
     entropy = -logprobs_BTKHW.gather(2, target_BTHW.unsqueeze(2)).squeeze(2)
-    mean_entropy = (entropy * weight).sum() / weight.sum().clamp(min=1)
+    costs = weight * torch.where(target_BTHW == 1, missed_weight, 1.0)
+    mean_entropy = (entropy * costs).sum() / costs.sum().clamp(min=1)
     probs, truth = logprobs_BTKHW[:, :, 1].exp() * weight, (target_BTHW == 1).float() * weight
     dice = (2 * (probs * truth).sum() + DICE_SMOOTH) / (probs.sum() + truth.sum() + DICE_SMOOTH)
     return torch.as_tensor(mean_entropy + dice_weight * (1 - dice))

@@ -90,7 +90,9 @@ class _SeriesObjective(nn.Module):
         """Ask for class 1 where there are two, else for all classes alike."""
         fit = self._fit
         if logprobs_BTKHW.shape[2] == 2:
-            return masked_loss(logprobs_BTKHW, target_BTHW, valid_BTHW, dice_weight=fit.dice_weight)
+            return masked_loss(
+                logprobs_BTKHW, target_BTHW, valid_BTHW, dice_weight=fit.dice_weight, missed_weight=fit.missed_weight
+            )
         weights = {"cross_entropy": 1.0, "dice": fit.dice_weight}
         loss = build_loss({name: weight for name, weight in weights.items() if weight > 0})
         return loss(logprobs_BTKHW, target_BTHW, valid_BTHW)

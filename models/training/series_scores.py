@@ -13,6 +13,7 @@ from torch import nn
 from models.card import MASK_NODATA, LandClass
 from models.networks import Stepping
 from models.recurrent_unet import RecurrentUNet
+from models.settling import settle
 from models.static import StaticStep
 from models.training.change_scores import ChangeScores
 from models.training.chips import Chip
@@ -55,7 +56,8 @@ def score_held_out_series(
     examples = list[Example]()
     for one in series:
         for number, chip in enumerate(_windows(one, net.stride_px)):
-            masks, valid = _masks_of(net, chip), chip.clear & (chip.target != MASK_NODATA)
+            masks = np.stack([*settle(_probs_of(net, chip), lasting=net.lasting)])
+            valid = chip.clear & (chip.target != MASK_NODATA)
             counted.add(chip.target, masks, valid)
             last.add(chip.target[-1], masks[-1], valid[-1])
             change.add(chip.target, masks, valid)
@@ -76,12 +78,11 @@ def _windows(series: Series, stride_px: int) -> Iterator[Chip]:
             yield every.window(row, col, height, width)
 
 
-def _masks_of(net: Stepping, chip: Chip) -> NDArray[np.int64]:
-    """Return class ids (T, H, W); they mean nothing where no date was clear yet."""
+def _probs_of(net: Stepping, chip: Chip) -> Iterator[NDArray[np.float32]]:
+    """Yield the probabilities (K, H, W) of each date; NaN where no date was clear yet."""
     device = next(net.parameters()).device
     _, _, height, width = chip.reflectance.shape
     state: Sequence[torch.Tensor] = net.start(1, height, width, device)
-    masks = []
     for x, clear, day in zip(chip.reflectance, chip.clear, chip.days, strict=True):
         probs, *state = net.step(
             torch.from_numpy(x[None]).to(device),
@@ -89,5 +90,4 @@ def _masks_of(net: Stepping, chip: Chip) -> NDArray[np.int64]:
             torch.tensor([float(day)], device=device),
             *state,
         )
-        masks.append(probs[0].nan_to_num().argmax(0).cpu().numpy())
-    return np.stack(masks)
+        yield probs[0].cpu().numpy()

@@ -18,7 +18,7 @@ class Theme:
     """A question that a network answers per pixel and date.
 
     Attributes:
-        head: `hazard` (a change that never goes back) or `class` (`models.heads`).
+        head: `filter` (a change that never goes back) or `class` (`models.heads`).
         followed: class whose area is scored: the one that the change makes or unmakes.
     """
 
@@ -34,12 +34,12 @@ THEMES = {
     "burned-area": Theme(
         title="Burned area",
         description=(
-            "Burned since the first look, per date, within one fire season. A hazard per interval, accumulated: "
-            "the burned area only grows, and each pixel has the date at which it was first seen burned."
+            "Burned since the first look, per date, within one fire season. The burned area only grows, each pixel has "
+            "the date at which it was first seen burned, and an alarm that later looks refute is taken back."
         ),
-        head="hazard",
+        head="filter",
         classes=(LandClass(id=0, name="unburned", color="#d9d4c3"), LandClass(id=1, name="burned", color="#c1272d")),
-        change=Change(name="burned", before=0, after=1),
+        change=Change(name="burned", before=0, after=1, lasting=True),
         followed=1,
     ),
     "tree-cover": Theme(
@@ -70,7 +70,8 @@ SINGLE_DATE = {
 def single_date(name: str) -> Theme:
     """Return a shipped theme as a static network answers it: the same legend, a class per date."""
     title, description = SINGLE_DATE[name]
-    return dataclasses.replace(THEMES[name], title=title, description=description, head="class")
+    change = THEMES[name].change.model_copy(update={"lasting": False})
+    return dataclasses.replace(THEMES[name], title=title, description=description, head="class", change=change)
 
 
 def about(name: str | None, legend: LegendConfig | None) -> Theme:

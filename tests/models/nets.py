@@ -15,7 +15,7 @@ from models.recurrent_unet import RecurrentUNet
 from models.training.themes import THEMES
 
 MEAN, STD = (0.06, 0.085, 0.10, 0.25), (0.04, 0.045, 0.06, 0.10)
-HEADS = ("class", "hazard")
+HEADS = ("class", "filter")
 RADIUS_PX, STRIDE_PX = 44, 8
 
 

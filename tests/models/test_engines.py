@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.card import Card, read_card
+from models.card import Card, Change, read_card
 from models.checkpoint import load_network, save_checkpoint
 from models.engine import Engine
 from models.engines.onnx import OnnxEngine
@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     theme = str(request.param)
     folder = tmp_path_factory.mktemp("models") / theme
-    net = make_net("hazard" if theme == "burned-area" else "class")
+    net = make_net("filter" if theme == "burned-area" else "class")
     save_checkpoint(folder, net, make_card(net, theme))
     return folder
 
@@ -138,15 +138,22 @@ def test_a_file_that_does_not_fit_its_card_is_refused(checkpoint: Path, tmp_path
     "change",
     [
         {"family": "oracle"},
-        {"architecture": {"head": "hazard", "windows": 3}},
+        {"architecture": {"head": "filter", "windows": 3}},
         {"architecture": {"head": "guess"}},
-        {"architecture": {"head": "hazard", "widths": [8, 8], "memory": [8, 8]}},
+        {"architecture": {"head": "filter", "widths": [8, 8], "memory": [8, 8]}},
     ],
 )
 def test_a_card_that_describes_another_network_is_refused(checkpoint: Path, change: dict[str, object]) -> None:
     card: Card = read_card(checkpoint).model_copy(update=change)
     with pytest.raises(CheckpointRefused, match=card.id):
         load_network(checkpoint, card)
+
+
+def test_a_card_must_say_whether_its_change_lasts(checkpoint: Path) -> None:
+    card = read_card(checkpoint)
+    other = Change(name=card.change.name, before=0, after=1, lasting=not card.change.lasting)
+    with pytest.raises(CheckpointRefused, match=f"change.lasting is {other.lasting}"):
+        load_network(checkpoint, card.model_copy(update={"change": other}))
 
 
 def test_the_cpu_engine_imports_no_torch() -> None:

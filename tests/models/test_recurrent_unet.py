@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from models.receptive_field import measure_radius
-from models.recurrent_unet import RecurrentUNet
 from tests.models.nets import HEADS, RADIUS_PX, STRIDE_PX, Looks, make_looks, make_net, stepped
 
 pytestmark = pytest.mark.parametrize("head", HEADS)
@@ -118,18 +117,3 @@ def test_cost_stays_within_the_budget(head: str) -> None:
         net.step(looks.x[:, 0], looks.clear[:, 0], looks.day[:, 0], *net.start(1, 64, 64))
     assert counter.get_total_flops() / 64**2 < 100e3
     assert net.stride_px == STRIDE_PX
-
-
-def test_burned_area_only_grows(head: str) -> None:
-    if head != "hazard":
-        pytest.skip("only the hazard head promises it")
-    probs = stepped(make_net(head), make_looks(8, 32, 40))[:, :, 1].nan_to_num()
-    assert float(probs.diff(dim=1).min()) >= -1e-6
-
-
-def test_a_hazard_needs_two_classes(head: str) -> None:
-    if head != "hazard":
-        assert RecurrentUNet(mean=(0.1,), std=(0.1,), head=head, classes=5).head.logits == 5
-        return
-    with pytest.raises(ValueError, match="2 classes"):
-        RecurrentUNet(mean=(0.1,), std=(0.1,), head=head, classes=3)

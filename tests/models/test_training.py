@@ -22,8 +22,9 @@ from models.errors import ConfigRefused
 from models.training import loop, recurrent
 from models.training.augment import augment
 from models.training.chips import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS, draw_chip
-from models.training.config import DataConfig, FitConfig, NetworkConfig, TrainConfig, read_config, shipped_config
+from models.training.config import DataConfig, NetworkConfig, TrainConfig, read_config, shipped_config
 from models.training.evaluate import evaluate
+from models.training.fit_config import FitConfig
 from models.training.losses import masked_loss
 from models.training.metrics import Confusion
 from models.training.run_state import Run, load_run, save_run

@@ -4,23 +4,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import Change
+from models.settling import settle
 from workers.history import History
 
 NEVER = -1.0
 
 
 def follow(
-    burned: list[list[float]], clear: list[list[bool]] | None = None, inside: list[bool] | None = None
+    burned: list[list[float]],
+    clear: list[list[bool]] | None = None,
+    inside: list[bool] | None = None,
+    *,
+    lasting: bool = False,
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Run rows of probabilities of `burned`, a row a date, on the days 100, 110, ...; masks and summary as lists."""
     probs = np.array(burned, np.float32)
     looks = np.array(clear) if clear is not None else probs >= 0
     history = History(np.array([inside or [True] * probs.shape[1]]), Change(name="burned", before=0, after=1))
-    masks, last = [], np.empty(0, np.float32)
-    for date, (row, look) in enumerate(zip(probs, looks, strict=True)):
-        last = _probs(row)
-        masks.append(history.add(last, look[None], 100 + 10 * date)[0].tolist())
-    return masks, [plane[0].tolist() for plane in history.summary(last)]
+    masks = []
+    for row, look in zip(probs, looks, strict=True):
+        history.look(_probs(row), look[None])
+    for date, mask in enumerate(settle(map(_probs, probs), lasting=lasting)):
+        masks.append(history.add(mask, 100 + 10 * date)[0].tolist())
+    return masks, [plane[0].tolist() for plane in history.summary()]
 
 
 def _probs(row: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -68,6 +74,27 @@ def test_pixels_outside_the_area_are_nodata() -> None:
 def test_three_classes() -> None:
     history = History(np.ones((1, 2), bool), Change(name="cleared", before=2, after=0))
     for day, probs in ((5, [[0.1, 0.2], [0.2, 0.5], [0.7, 0.3]]), (9, [[0.6, 0.2], [0.2, 0.2], [0.2, 0.6]])):
-        mask = history.add(np.array(probs, np.float32)[:, None], np.ones((1, 2), bool), day)
+        row = np.array(probs, np.float32)[:, None]
+        history.look(row, np.ones((1, 2), bool))
+        (settled,) = settle([row], lasting=False)
+        mask = history.add(settled, day)
     assert mask.tolist() == [[0, 2]]
-    assert next(history.summary(np.array(probs, np.float32)[:, None])).tolist() == [[9, 0]]
+    assert next(history.summary()).tolist() == [[9, 0]]
+
+
+def test_what_lasts_only_grows_and_is_dated_by_its_first_alarm() -> None:
+    masks, (change, first, _, confidence) = follow([[0.1, 0.2], [0.8, 0.9], [0.3, 0.2], [0.45, 0.9]], lasting=True)
+    assert masks == [[0, 0], [1, 1], [1, 1], [1, 1]]
+    assert (change, first, confidence) == ([110, 110], [2, 2], [45, 90])
+
+
+def test_an_alarm_that_the_last_date_refutes_is_taken_back_everywhere() -> None:
+    masks, (change, first, _, confidence) = follow([[0.1, NEVER], [0.8, 0.9], [0.35, 0.95]], lasting=True)
+    assert masks == [[0, 255], [0, 1], [0, 1]]
+    assert (change, first, confidence) == ([0, 0], [1, 2], [65, 95])
+
+
+def test_what_lasts_and_was_never_seen_is_nodata() -> None:
+    masks, _ = follow([[NEVER], [NEVER]], lasting=True)
+    assert masks == [[255], [255]]
+    assert [*settle([], lasting=True)] == []

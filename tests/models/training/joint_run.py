@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from models.training.config import DataConfig, FitConfig, NetworkConfig, TrainConfig
+from models.training.config import DataConfig, NetworkConfig, TrainConfig
+from models.training.fit_config import FitConfig
 from models.training.lesson import Lesson, open_lesson
 from models.training.loop import fit
 from models.training.processes import Processes, join, leave

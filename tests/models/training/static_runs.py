@@ -14,8 +14,9 @@ from rasterio.transform import from_origin
 
 from models.card import Card
 from models.recurrent_unet import RecurrentUNet
-from models.training.config import FitConfig, TrainConfig
+from models.training.config import TrainConfig
 from models.training.data_config import DatesConfig, FolderConfig, NpzConfig
+from models.training.fit_config import FitConfig
 from models.training.series_config import WildfireDatesConfig
 from models.training.static_config import StaticNetworkConfig
 from tests.models.nets import MEAN, STD, make_card

@@ -11,7 +11,8 @@ import torch
 
 from models.recurrent_unet import RecurrentUNet
 from models.training import recurrent
-from models.training.config import DataConfig, FitConfig, NetworkConfig, TrainConfig
+from models.training.config import DataConfig, NetworkConfig, TrainConfig
+from models.training.fit_config import FitConfig
 from models.training.loop import fit
 from models.training.losses import masked_loss
 from models.training.themes import THEMES

@@ -13,8 +13,9 @@ from models.card import MASK_NODATA, read_card
 from models.checkpoint import load_network
 from models.errors import ConfigRefused
 from models.recurrent_unet import RecurrentUNet
-from models.training.config import DataConfig, FitConfig, NetworkConfig, TrainConfig, read_config, shipped_config
+from models.training.config import DataConfig, NetworkConfig, TrainConfig, read_config, shipped_config
 from models.training.datasets.pastis import open_pastis
+from models.training.fit_config import FitConfig
 from models.training.loop import train
 from models.training.losses import masked_loss
 from models.training.processes import Processes

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from models.errors import ConfigRefused, DataRefused
-from models.training.config import FitConfig
 from models.training.datasets.wildfire import WildfireDates, open_wildfire_pairs
+from models.training.fit_config import FitConfig
 from models.training.processes import Processes
 from models.training.single_date import DateLesson
 from models.training.themes import THEMES, single_date

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from models.card import read_card
 from models.checkpoint import load_network
 from models.errors import CheckpointRefused, ConfigRefused
-from models.training.config import FitConfig, TrainConfig
+from models.training.config import TrainConfig
+from models.training.fit_config import FitConfig
 from models.training.loop import train
 from models.training.start import find_start
 from models.training.static_config import StaticNetworkConfig

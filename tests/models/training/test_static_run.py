@@ -17,8 +17,9 @@ from models.errors import ConfigRefused, TrainingDiverged
 from models.pspnet import AUXILIARY_WEIGHT
 from models.static import StaticNet
 from models.training.adversary import Adversary
-from models.training.config import FitConfig, TrainConfig
+from models.training.config import TrainConfig
 from models.training.data_config import DatesConfig
+from models.training.fit_config import FitConfig
 from models.training.lesson import Shown
 from models.training.loop import fit
 from models.training.losses import build_loss

@@ -1,0 +1,64 @@
+"""Settling: from the probabilities of a series' dates to its masks; what lasts is settled after the last date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import MASK_NODATA
+
+SETS_IN = 0.4
+"""A lasting change has set in where its probability is above this. F1, and intersection over union with it, is best at
+half of the F1 that can be reached (Lipton et al. 2014, "Optimal thresholding of classifiers to maximize F1"), here 0.8.
+"""
+
+Probs = NDArray[np.float32]
+Mask = NDArray[np.uint8]
+
+
+def settle(probs_T: Iterable[Probs], *, lasting: bool) -> Iterator[Mask]:
+    """Yield the mask of every date.
+
+    Args:
+        probs_T: of each date, (K, H, W); NaN where no date was clear yet.
+        lasting: class 1 of two never goes back to class 0 (`Change.lasting`). Masks then only grow from date to date,
+            and come after the last date: what has changed by then has been so since the first date that said so, and
+            what later looks have refuted, such as the shadow of a cloud that nobody had masked, is in no mask.
+
+    Returns:
+        (H, W) class ids, MASK_NODATA where no date was clear yet.
+    """
+    if lasting:
+        yield from _settle_once(probs_T)
+        return
+    for probs in probs_T:
+        yield np.where(np.isnan(probs[0]), np.uint8(MASK_NODATA), _most_probable(probs))
+
+
+def _settle_once(probs_T: Iterable[Probs]) -> Iterator[Mask]:
+    """Follow three planes: the first date with a look, the first with an alarm, the last probability."""
+    dates, planes = 0, None
+    for probs in probs_T:
+        after = probs[1]
+        if planes is None:
+            planes = np.full((2, *after.shape), np.iinfo(np.int32).max, np.int32)
+        looked, alarmed = planes
+        np.copyto(looked, dates, where=(looked > dates) & ~np.isnan(after))
+        np.copyto(alarmed, dates, where=(alarmed > dates) & (after > SETS_IN))
+        dates += 1
+    if planes is None:
+        return
+    alarmed[~(after > SETS_IN)] = np.iinfo(np.int32).max
+    for date in range(dates):
+        mask = (alarmed <= date).view(np.uint8)
+        mask[looked > date] = MASK_NODATA
+        yield mask
+
+
+def _most_probable(probs: Probs) -> Mask:
+    """Return the most probable class; the lower id where two are equal."""
+    if len(probs) == 2:
+        return np.asarray(probs[1] > probs[0]).view(np.uint8)
+    return np.asarray(np.argmax(probs, axis=0)).astype(np.uint8)
