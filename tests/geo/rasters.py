@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +70,9 @@ def read_scene(folder: Path) -> tuple[NDArray[np.uint16], NDArray[np.bool_]]:
     """Read an ingested scene: reflectance (B, H, W) and clear (H, W)."""
     with rasterio.open(folder / "reflectance.tif") as reflectance, rasterio.open(folder / "clear.tif") as clear:
         return reflectance.read(), clear.read(1) == 1
+
+
+def read_item(folder: Path) -> dict[str, Any]:
+    """Read the STAC Item that ingest left in a folder."""
+    document: dict[str, Any] = json.loads((folder / "item.json").read_text())
+    return document

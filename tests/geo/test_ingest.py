@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,23 +14,16 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from numpy.typing import NDArray
-from rasterio.warp import Resampling, reproject
 from rio_cogeo.cogeo import cog_validate
 from shapely.geometry import box
 
 from geo.errors import SceneRejected
 from geo.ingest import IngestOptions, ingest
 from geo.scene import scene_from_item
-from tests.geo.rasters import NORTH_UP, ROLES, SHAPE, numbers, read_scene, write_tif
+from tests.geo.rasters import NORTH_UP, ROLES, SHAPE, numbers, read_item, read_scene, write_tif
 
 WHEN = datetime(2020, 8, 1, 10, 30, tzinfo=UTC)
 OPTIONS = IngestOptions("s", acquired=WHEN)
-
-
-def item(folder: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads((folder / "item.json").read_text())
-    return document
 
 
 @pytest.mark.parametrize(
@@ -99,7 +90,7 @@ def test_types_and_scales(tmp_path: Path, dtype: str, scale: float | None, expec
     expected = np.clip(np.rint(values.astype(np.float64) * expected_scale * 1e4), 1, 65535)
     assert np.abs(found - expected).max() <= (0 if expected_scale == 1e-4 else 1)
     assert clear.all()
-    properties = item(tmp_path / "out")["properties"]
+    properties = read_item(tmp_path / "out")["properties"]
     assert properties["chronoseg:scale_source"].startswith(source)
     assert properties["chronoseg:scale"] == expected_scale
 
@@ -118,7 +109,7 @@ def test_floats_that_are_reflectance(tmp_path: Path) -> None:
     expected = np.clip(np.rint(np.float64(values[:, valid]) * 1e4), 1, 65535)
     assert np.abs(found[:, valid] - expected).max() <= 1
     assert found[1, 9, 10] == 65535
-    assert item(tmp_path / "out")["properties"]["chronoseg:scale"] == 1
+    assert read_item(tmp_path / "out")["properties"]["chronoseg:scale"] == 1
 
 
 def test_floats_that_could_be_anything(tmp_path: Path) -> None:
@@ -132,7 +123,7 @@ def test_scale_and_offset_tags(tmp_path: Path) -> None:
     ingest(path, tmp_path / "out", OPTIONS)
     found, _ = read_scene(tmp_path / "out")
     assert np.array_equal(found, values - 1000)
-    assert "scale and offset" in item(tmp_path / "out")["properties"]["chronoseg:scale_source"]
+    assert "scale and offset" in read_item(tmp_path / "out")["properties"]["chronoseg:scale_source"]
 
 
 def test_no_data_by_every_means(tmp_path: Path) -> None:
@@ -180,58 +171,6 @@ def test_mislabelled_alpha_is_data_when_the_caller_says_so(tmp_path: Path) -> No
     assert scene.bands == ("red", "green", "blue", "nir")
     assert clear.all()
     assert np.array_equal(found, np.maximum(values, 1))
-
-
-Turn = Callable[[NDArray[Any]], NDArray[Any]]
-FLIPS: dict[str, tuple[Affine, Turn]] = {
-    "south-up": (Affine(3, 0, 600_000, 0, 3, 4_200_000 - 37 * 3), lambda v: v[:, ::-1]),
-    "west-right": (Affine(-3, 0, 600_000 + 53 * 3, 0, -3, 4_200_000), lambda v: v[:, :, ::-1]),
-    "quarter turn": (Affine(0, 3, 600_000, 3, 0, 4_200_000 - 53 * 3), lambda v: v.transpose(0, 2, 1)[:, ::-1]),
-}
-
-
-@pytest.mark.parametrize("name", FLIPS)
-def test_flips_and_quarter_turns_keep_every_pixel(tmp_path: Path, name: str) -> None:
-    transform, upright = FLIPS[name]
-    values = numbers()
-    values[:, 2:9, 4:11] = 0
-    scene = ingest(write_tif(tmp_path / "a.tif", values, transform=transform), tmp_path / "out", OPTIONS)
-    found, clear = read_scene(tmp_path / "out")
-    assert np.array_equal(found, upright(values))
-    assert np.array_equal(clear, upright(values).any(axis=0))
-    assert scene.geobox.affine == NORTH_UP
-    assert item(tmp_path / "out")["properties"]["chronoseg:resampled"] is True
-
-
-def test_rotated_grid_is_warped_as_rasterio_warps(tmp_path: Path) -> None:
-    values = numbers((61, 83))
-    transform = Affine.translation(600_000, 4_200_000) * Affine.rotation(-23) * Affine.scale(3, -3)
-    scene = ingest(write_tif(tmp_path / "a.tif", values, transform=transform), tmp_path / "out", OPTIONS)
-    found, clear = read_scene(tmp_path / "out")
-    affine = scene.geobox.affine
-    assert (affine.b, affine.d) == (0, 0)
-    assert (affine.a, affine.e) == pytest.approx((3, -3))
-    expected = np.zeros((4, *scene.geobox.shape), np.uint16)
-    reproject(
-        values, expected, src_transform=transform, dst_transform=affine, src_crs="EPSG:32610", dst_crs="EPSG:32610",
-        resampling=Resampling.nearest, tolerance=0, src_nodata=0, dst_nodata=0,
-    )  # fmt: skip
-    assert np.array_equal(found, expected)
-    assert np.array_equal(clear, expected.any(axis=0))
-    # Every pixel of the source is there somewhere: the area is kept.
-    assert clear.sum() == pytest.approx(61 * 83, rel=0.02)
-    west, south, east, north = scene.geobox.boundingbox
-    corners = [transform * corner for corner in ((0, 0), (83, 0), (0, 61), (83, 61))]
-    assert all(west - 1e-6 <= x <= east + 1e-6 and south - 1e-6 <= y <= north + 1e-6 for x, y in corners)
-
-
-def test_windows_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    values = numbers((300, 410))
-    layout: dict[str, Any] = {"tiled": True, "blockxsize": 64, "blockysize": 32, "compress": "lzw"}
-    path = write_tif(tmp_path / "a.tif", values, **layout)
-    monkeypatch.setattr("geo.raster.READ_BYTES", 100_000)
-    ingest(path, tmp_path / "out", OPTIONS)
-    assert np.array_equal(read_scene(tmp_path / "out")[0], values)
 
 
 def test_same_input_same_bytes(tmp_path: Path) -> None:
@@ -292,7 +231,7 @@ def test_sentinel2_names(tmp_path: Path) -> None:
 
 def test_item_reads_back_as_the_scene(tmp_path: Path) -> None:
     scene = ingest(write_tif(tmp_path / "a.tif", numbers()), tmp_path / "out", OPTIONS)
-    read = scene_from_item(item(tmp_path / "out"), lambda href: str(tmp_path / "out" / href))
+    read = scene_from_item(read_item(tmp_path / "out"), lambda href: str(tmp_path / "out" / href))
     assert read == scene
 
 
@@ -300,10 +239,10 @@ def test_crs_without_a_code(tmp_path: Path) -> None:
     laea = "+proj=laea +lat_0=-5 +lon_0=20 +datum=WGS84 +units=m"
     path = write_tif(tmp_path / "a.tif", numbers(), crs=laea, transform=Affine(3, 0, 0, 0, -3, 0))
     scene = ingest(path, tmp_path / "out", OPTIONS)
-    properties = item(tmp_path / "out")["properties"]
+    properties = read_item(tmp_path / "out")["properties"]
     assert "proj:code" not in properties
     assert properties["proj:wkt2"].startswith("PROJCRS[")
-    read = scene_from_item(item(tmp_path / "out"), lambda href: str(tmp_path / "out" / href))
+    read = scene_from_item(read_item(tmp_path / "out"), lambda href: str(tmp_path / "out" / href))
     assert read.geobox == scene.geobox
     assert scene.footprint.centroid.distance(box(20, -5.01, 20.01, -5)) < 1e-3
 
