@@ -105,8 +105,8 @@ class DynamicEarthNetConfig:
 
 
 @dataclass(frozen=True)
-class WildfirePairsConfig:
-    """Fires, each a folder NAME_YYYYMMDD with `pre_fire.tif`, `post_fire.tif` and `mask.tif`: series of two dates.
+class FiresConfig:
+    """Fires, each a folder NAME_YYYYMMDD with `pre_fire.tif`, `post_fire.tif` and `mask.tif`.
 
     Attributes:
         folder: of the fires' folders; not written to the card.
@@ -119,7 +119,6 @@ class WildfirePairsConfig:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
 
-    kind: Literal["wildfire-pairs"]
     folder: str
     held_out: tuple[str, ...]
     exclude: tuple[str, ...] = ()
@@ -129,16 +128,27 @@ class WildfirePairsConfig:
     batch: int = 8
 
     def __post_init__(self) -> None:
-        _check_fires(self)
+        require(self.chip_px >= 32, "data.chip_px", "32 or more", self.chip_px)
+        require(self.batch >= 1, "data.batch", "1 or more", self.batch)
+        require(bool(self.held_out), "data.held_out", "names of fires, one or more", self.held_out)
+        require(bool(self.bands), "data.bands", "one band or more", self.bands)
+        require(self.scale > 0, "data.scale", "more than 0", self.scale)
 
     @property
     def roles(self) -> tuple[str, ...]:
         """Roles of the bands, in the order of the network's input."""
         return self.bands
 
+
+@dataclass(frozen=True)
+class WildfirePairsConfig(FiresConfig):
+    """Fires as series of two dates, before and after."""
+
+    kind: Literal["wildfire-pairs"] = "wildfire-pairs"
+
     @property
     def dates(self) -> tuple[int, ...]:
-        """Lengths of the series: before and after."""
+        """Lengths of the series."""
         return (2,)
 
     @property
@@ -148,31 +158,10 @@ class WildfirePairsConfig:
 
 
 @dataclass(frozen=True)
-class WildfireDatesConfig:
-    """The same folders as single dates after the fire, for static networks; `pre_fire.tif` is not needed.
+class WildfireDatesConfig(FiresConfig):
+    """Fires as single dates after them, for static networks; `pre_fire.tif` is not needed."""
 
-    Attributes:
-        folder, held_out, exclude, bands, scale, chip_px, batch: as for pairs.
-    """
-
-    __pydantic_config__: ClassVar[ConfigDict] = FORBID
-
-    kind: Literal["wildfire-dates"]
-    folder: str
-    held_out: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
-    bands: tuple[str, ...] = PLANETSCOPE_4
-    scale: float = 1e-4
-    chip_px: int = 128
-    batch: int = 8
-
-    def __post_init__(self) -> None:
-        _check_fires(self)
-
-    @property
-    def roles(self) -> tuple[str, ...]:
-        """Roles of the bands, in the order of the network's input."""
-        return self.bands
+    kind: Literal["wildfire-dates"] = "wildfire-dates"
 
 
 SeriesTable = PastisConfig | DynamicEarthNetConfig | WildfirePairsConfig
@@ -184,14 +173,6 @@ SERIES_KINDS: dict[str, type[PastisConfig | DynamicEarthNetConfig | WildfirePair
     "dynamic-earth-net": DynamicEarthNetConfig,
     "wildfire-pairs": WildfirePairsConfig,
 }
-
-
-def _check_fires(table: WildfirePairsConfig | WildfireDatesConfig) -> None:
-    require(table.chip_px >= 32, "data.chip_px", "32 or more", table.chip_px)
-    require(table.batch >= 1, "data.batch", "1 or more", table.batch)
-    require(bool(table.held_out), "data.held_out", "names of fires, one or more", table.held_out)
-    require(bool(table.bands), "data.bands", "one band or more", table.bands)
-    require(table.scale > 0, "data.scale", "more than 0", table.scale)
 
 
 def _check_series(chip_px: int, dates: tuple[int, ...], dates_per_step: int, scored: int) -> None:

@@ -16,33 +16,13 @@ from models.card import LandClass
 from models.errors import ConfigRefused, DataRefused
 from models.training.chips import Chip
 from models.training.datasets.pairs import shorten
-from models.training.datasets.source import Picture, draw_window
+from models.training.datasets.source import Described, Picture, draw_window
 from models.training.series_scores import score_held_out_series
 from models.training.watching import Example
 
 
-class SeriesSource(Protocol):
+class SeriesSource(Described, Protocol):
     """A data set of series with truth per date, split into what is learned from and what is held out."""
-
-    @property
-    def bands(self) -> tuple[str, ...]:
-        """Roles of the bands, in the order of a chip's."""
-
-    @property
-    def res_m(self) -> tuple[float, float]:
-        """Smallest and largest pixel size, for the card."""
-
-    @property
-    def about(self) -> str:
-        """What the data are, in a sentence, for the card."""
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user must know about the data before training, such as files that were left out."""
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 of what the data are: equal values mean equal data."""
 
     def draw(self, dates: int, rng: np.random.Generator) -> Chip:
         """Draw a training chip of so many dates, in their order; a function of the generator's state alone."""

@@ -13,8 +13,8 @@ from models.training.chips import Chip
 from models.training.class_weights import ClassFrequencies
 
 
-class Source(Protocol):
-    """A data set of single dates with truth, split into what is learned from and what is held out."""
+class Described(Protocol):
+    """What every data set says of itself."""
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -35,6 +35,10 @@ class Source(Protocol):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of what the data are: equal values mean equal data."""
+
+
+class Source(Described, Protocol):
+    """A data set of single dates with truth, split into what is learned from and what is held out."""
 
     @property
     def per_draw(self) -> int:

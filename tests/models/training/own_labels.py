@@ -88,3 +88,12 @@ def open_scenes(folder: Path, **other: Any) -> ScenesSource:
     scenes = folder / other.pop("scenes", "scenes")
     config = ScenesConfig(scenes=str(scenes), labels=str(labels), **{"chip_px": 32, "block_m": BLOCK_M, **other})
     return ScenesSource(config, CLASSES)
+
+
+def write_one_scene(folder: Path) -> Path:
+    """Write a scene of 120 x 120 pixels of 10 m, trees in its western half, water in the north-east."""
+    write_scene(folder / "scenes" / "a.tif")
+    write_polygons(
+        folder / "labels.geojson", [("trees", square(0, 0, 600, 1200)), ("water", square(600, 0, 1200, 600))]
+    )
+    return folder

@@ -103,9 +103,9 @@ def write_fires(folder: Path, *, pre: bool = True) -> None:
 
 def pairs(folder: Path, *held_out: str) -> WildfirePairsConfig:
     """Series of two dates over the fires of a folder."""
-    return WildfirePairsConfig("wildfire-pairs", str(folder), held_out or ("66_*",), chip_px=32, batch=2)
+    return WildfirePairsConfig(str(folder), held_out or ("66_*",), chip_px=32, batch=2)
 
 
 def dates(folder: Path, *held_out: str) -> WildfireDatesConfig:
     """Single dates after the fires of a folder."""
-    return WildfireDatesConfig("wildfire-dates", str(folder), held_out or ("66_*",), chip_px=32, batch=2)
+    return WildfireDatesConfig(str(folder), held_out or ("66_*",), chip_px=32, batch=2)

@@ -19,6 +19,7 @@ from tests.models.training.own_labels import (
     WEST_NORTH,
     open_scenes,
     square,
+    write_one_scene,
     write_polygons,
     write_scene,
 )
@@ -37,12 +38,7 @@ def ground(source: ScenesSource, split: str) -> NDArray[np.float64]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A scene of 120 x 120 pixels of 10 m, trees in its western half, water in the north-east."""
-    write_scene(tmp_path / "scenes" / "a.tif")
-    write_polygons(
-        tmp_path / "labels.geojson", [("trees", square(0, 0, 600, 1200)), ("water", square(600, 0, 1200, 600))]
-    )
-    return tmp_path
+    return write_one_scene(tmp_path)
 
 
 def test_polygons_are_burned_where_they_lie(folder: Path) -> None:

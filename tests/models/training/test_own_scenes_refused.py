@@ -14,16 +14,20 @@ from models.errors import ConfigRefused, DataRefused
 from models.training.datasets.scenes_places import Places
 from models.training.scenes_config import ScenesConfig
 from tests.geo.rasters import write_tif
-from tests.models.training.own_labels import UTM, WEST_NORTH, open_scenes, square, write_polygons, write_scene
+from tests.models.training.own_labels import (
+    UTM,
+    WEST_NORTH,
+    open_scenes,
+    square,
+    write_one_scene,
+    write_polygons,
+    write_scene,
+)
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_scene(tmp_path / "scenes" / "a.tif")
-    write_polygons(
-        tmp_path / "labels.geojson", [("trees", square(0, 0, 600, 1200)), ("water", square(600, 0, 1200, 600))]
-    )
-    return tmp_path
+    return write_one_scene(tmp_path)
 
 
 def test_labels_over_no_scene_are_told_where_both_lie(folder: Path) -> None:
