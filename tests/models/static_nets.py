@@ -19,7 +19,7 @@ from models.pspnet import PSPNet
 from models.segnet import SegNet
 from models.static import StaticNet
 from models.tiling import Tiling, choose_tiling
-from models.training.themes import THEMES
+from models.training.themes import single_date
 from models.unet import UNet
 from tests.geo.scenes import landscape
 from tests.models.nets import MEAN, STD, shake_norms
@@ -57,7 +57,7 @@ def make_static(name: str, *, seed: int = 0, **changes: Any) -> StaticNet:
 
 def static_card(name: str, net: StaticNet, tiling: Tiling) -> Card:
     """A card that fits `net`."""
-    about = THEMES["burned-area"]
+    about = single_date("burned-area")
     family = next(family for family, kind in FAMILIES.items() if type(net) is kind)
     return Card(
         name=name.replace("_", "-"), version=1, family=family, title=name, description=name,

@@ -148,7 +148,7 @@ def test_evaluate_scores_a_series_with_its_changes() -> None:
             ["--config", "unet"],
             "ponds@1 reads green, nir and knows land, pond; the data have blue, green, red, nir and",
         ),
-        (["--config", "unet", "--data", "."], "this configuration's data are simulated; it reads no folder"),
+        (["--config", "unet", "--data", "."], "this configuration's data are simulated, or scenes; it reads no folder"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_reason(trained: Path, words: list[str], reason: str) -> None:

@@ -45,7 +45,8 @@ def tiny(
 
 def any_card() -> Card:
     """A card with the bands and classes of `tiny`, for the record of a run."""
-    return make_card(RecurrentUNet(mean=MEAN, std=STD, widths=(4, 4, 4, 4), memory=(4, 4, 4, 4)))
+    card = make_card(RecurrentUNet(mean=MEAN, std=STD, widths=(4, 4, 4, 4), memory=(4, 4, 4, 4)))
+    return card.model_copy(update={"change": card.change.model_copy(update={"lasting": False})})
 
 
 def write_raster(
