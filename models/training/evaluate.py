@@ -15,7 +15,7 @@ from geo.simulator.spec import SeriesSpec, Theme
 from models.engine import Engine
 from models.networks import Stepping
 from models.settling import settle
-from models.training.chips import TEST_SEEDS, VALIDATION_SEEDS
+from models.training.chips import TEST_SEEDS, VALIDATION_SEEDS, Chip
 from models.training.metrics import Confusion
 from models.training.themes import THEMES
 
@@ -65,21 +65,25 @@ def evaluate(
 def masks_of(net: Stepping | Engine, series: Series) -> NDArray[np.uint8]:
     """Run a network over a series, date by date; (T, H, W) class ids, 255 where never clear."""
     if isinstance(net, torch.nn.Module):
-        return np.stack([*settle(_stepped(net, series), lasting=net.lasting)])
+        return np.stack([*settle(stepped(net, series), lasting=net.lasting)])
     return np.stack([*settle(_run(net, series), lasting=net.card.change.lasting)])
 
 
 @torch.no_grad()
-def _stepped(net: Stepping, series: Series) -> Iterator[NDArray[np.float32]]:
-    """Yield the probabilities of each date, (K, H, W), from a network that sees the landscape whole."""
+def stepped(net: Stepping, looks: Series | Chip) -> Iterator[NDArray[np.float32]]:
+    """Yield the probabilities of each date, (K, H, W), from a network that sees all of `looks`, on its own device."""
     net.eval()
-    _, _, height, width = series.reflectance.shape
-    state: Sequence[torch.Tensor] = net.start(1, height, width)
-    for x, clear, day in zip(series.reflectance, series.clear, series.days, strict=True):
+    device = next(net.parameters()).device
+    _, _, height, width = looks.reflectance.shape
+    state: Sequence[torch.Tensor] = net.start(1, height, width, device)
+    for x, clear, day in zip(looks.reflectance, looks.clear, looks.days, strict=True):
         probs, *state = net.step(
-            torch.from_numpy(x[None]), torch.from_numpy(clear[None]), torch.tensor([float(day)]), *state
+            torch.from_numpy(x[None]).to(device),
+            torch.from_numpy(clear[None]).to(device),
+            torch.tensor([float(day)], device=device),
+            *state,
         )
-        yield probs[0].numpy()
+        yield probs[0].cpu().numpy()
 
 
 def _run(engine: Engine, series: Series) -> Iterator[NDArray[np.float32]]:

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from models.card import MASK_NODATA, LandClass
-from models.networks import Stepping
 from models.recurrent_unet import RecurrentUNet
 from models.settling import settle
 from models.static import StaticStep
 from models.training.change_scores import ChangeScores
 from models.training.chips import Chip
+from models.training.evaluate import stepped
 from models.training.metrics import Confusion
 from models.training.watching import Example
 
@@ -51,12 +50,11 @@ def score_held_out_series(
     """
     if not isinstance(net, RecurrentUNet | StaticStep):
         raise TypeError(f"expected a network that runs date by date; got {type(net).__name__}")
-    net.eval()
     counted, last, change = Confusion(len(classes)), Confusion(len(classes)), ChangeScores(len(classes))
     examples = list[Example]()
     for one in series:
         for number, chip in enumerate(_windows(one, net.stride_px)):
-            masks = np.stack([*settle(_probs_of(net, chip), lasting=net.lasting)])
+            masks = np.stack([*settle(stepped(net, chip), lasting=net.lasting)])
             valid = chip.clear & (chip.target != MASK_NODATA)
             counted.add(chip.target, masks, valid)
             last.add(chip.target[-1], masks[-1], valid[-1])
@@ -76,18 +74,3 @@ def _windows(series: Series, stride_px: int) -> Iterator[Chip]:
     for row in range(0, series.shape[0], height):
         for col in range(0, series.shape[1], width):
             yield every.window(row, col, height, width)
-
-
-def _probs_of(net: Stepping, chip: Chip) -> Iterator[NDArray[np.float32]]:
-    """Yield the probabilities (K, H, W) of each date; NaN where no date was clear yet."""
-    device = next(net.parameters()).device
-    _, _, height, width = chip.reflectance.shape
-    state: Sequence[torch.Tensor] = net.start(1, height, width, device)
-    for x, clear, day in zip(chip.reflectance, chip.clear, chip.days, strict=True):
-        probs, *state = net.step(
-            torch.from_numpy(x[None]).to(device),
-            torch.from_numpy(clear[None]).to(device),
-            torch.tensor([float(day)], device=device),
-            *state,
-        )
-        yield probs[0].cpu().numpy()
