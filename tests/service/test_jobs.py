@@ -105,9 +105,9 @@ def test_periods() -> None:
 
 def test_description(http: httpx.Client) -> None:
     found = http.get("/processes/segment").json()
-    assert found["inputs"]["model"]["schema"]["examples"] == sorted(
-        f"{path.parent.name}@1" for path in SHIPPED.glob("*/card.json")
-    )
+    assert found["inputs"]["model"]["schema"]["examples"] == [
+        f"{name}@1" for name in sorted(path.parent.name for path in SHIPPED.glob("*/card.json"))
+    ]
     assert {name for name, part in found["inputs"].items() if part["minOccurs"]} == {"aoi", "model"}
     assert [p["id"] for p in http.get("/processes").json()["processes"]] == ["segment"]
     assert http.get("/processes/paint").status_code == 404
