@@ -19,7 +19,8 @@ from models.errors import ConfigRefused, TrainingDiverged
 from models.networks import Network
 from models.training.adversary import Adversary
 from models.training.config import TrainConfig
-from models.training.lesson import Lesson, open_lesson
+from models.training.drawing import draw_batches
+from models.training.lesson import Batch, Lesson, open_lesson
 from models.training.processes import Processes, join_norms
 from models.training.revision import code_revision
 from models.training.run_state import Run, load_run, save_run
@@ -31,7 +32,12 @@ ALONE = Processes()
 
 
 def train(
-    config: TrainConfig, out_dir: Path, *, watchers: Sequence[Watcher] = (), processes: Processes = ALONE
+    config: TrainConfig,
+    out_dir: Path,
+    *,
+    watchers: Sequence[Watcher] = (),
+    processes: Processes = ALONE,
+    readers: int = 0,
 ) -> Path:
     """Train a network, or go on with the run that `out_dir` holds.
 
@@ -40,6 +46,7 @@ def train(
         out_dir: of the run; gets run.safetensors while training, and the checkpoint at the end. All processes see it.
         watchers: are told what happens; in the first process only.
         processes: those that train together, this one among them.
+        readers: processes that draw chips ahead; see `models.training.drawing`. The weights do not depend on it.
 
     Returns:
         Folder of the finished checkpoint, `out_dir/NAME`.
@@ -53,7 +60,7 @@ def train(
     torch.set_num_threads(config.fit.threads)
     lesson = open_lesson(config)
     card = _on_record(lesson)
-    average = fit(lesson, card, out_dir, watchers=watchers, processes=processes)
+    average = fit(lesson, card, out_dir, watchers=watchers, processes=processes, readers=readers)
     folder = out_dir / config.name
     if processes.first:
         save_checkpoint(folder, average, card)
@@ -71,7 +78,13 @@ def _on_record(lesson: Lesson) -> Card:
 
 
 def fit(
-    lesson: Lesson, card: Card, out_dir: Path, *, watchers: Sequence[Watcher] = (), processes: Processes = ALONE
+    lesson: Lesson,
+    card: Card,
+    out_dir: Path,
+    *,
+    watchers: Sequence[Watcher] = (),
+    processes: Processes = ALONE,
+    readers: int = 0,
 ) -> Network:
     """Find the weights of a lesson's network.
 
@@ -81,6 +94,7 @@ def fit(
         out_dir: of the run.
         watchers: are told what happens, in the first process.
         processes: those that train together.
+        readers: processes that draw chips ahead.
 
     Returns:
         The network with averaged weights: the last ones, or with patience those that scored best.
@@ -108,7 +122,7 @@ def fit(
     load_run(out_dir, run, facts)
     if processes.agree(run.step) != run.step:
         raise ConfigRefused(f"{out_dir}: processes see different runs there; give a folder that all of them share")
-    _Loop(lesson, run, adversary, processes, watchers if processes.first else ()).walk(card, out_dir, facts)
+    _Loop(lesson, run, adversary, processes, watchers if processes.first else ()).walk(card, out_dir, facts, readers)
     found = lesson.build().eval().requires_grad_(False)  # on the CPU, with norms that know no other process
     found.load_state_dict(run.best or average.state_dict())
     return found
@@ -133,14 +147,15 @@ class _Loop:
         self._processes, self._watchers, self._config = processes, watchers, lesson.config
         self._objective = processes.spread(lesson.objective(run.net, processes))
 
-    def walk(self, card: Card, out_dir: Path, facts: Mapping[str, str]) -> None:
+    def walk(self, card: Card, out_dir: Path, facts: Mapping[str, str], readers: int) -> None:
         """Walk from the run's step to the last, or until patience is at its end."""
         run, plan, started = self._run, self._config.fit, time.monotonic()
         for note in self._lesson.notes:
             self._tell(Note(note))
         self._tell(Started(run.step, plan.steps, card))
+        batches = draw_batches(self._lesson, self._processes, range(run.step, plan.steps), readers)
         while run.step < plan.steps and not self._is_over():
-            loss = self._step()
+            loss = self._step(next(batches))
             run.step += 1
             if run.step % plan.validate_every == 0:
                 self._score()
@@ -152,7 +167,7 @@ class _Loop:
     def _is_over(self) -> bool:
         return 0 < self._config.fit.patience <= self._run.stale
 
-    def _step(self) -> float:
+    def _step(self, batch: Batch) -> float:
         """Take a step: the network's turn, then the discriminator's, then the average's."""
         run, plan, step = self._run, self._config.fit, self._run.step
         rate = rate_at(step, self._config)
@@ -161,7 +176,6 @@ class _Loop:
         # What chance there is in a step (dropout) hangs on the step alone, so that a run can go on anywhere.
         chance = np.random.SeedSequence((self._config.seed, step, self._processes.rank))
         torch.manual_seed(int(chance.generate_state(1)[0]))
-        batch = self._lesson.draw(step, self._processes)
         run.net.train()
         run.adam.zero_grad(set_to_none=True)
         terms, shown = self._objective(*(tensor.to(self._processes.device) for tensor in batch))
