@@ -114,7 +114,7 @@ def _finer(field: Floats, rows: int, cols: int) -> Floats:
 
 def through(spec: SeriesSpec, ground: Floats, sky: Sky, rng: np.random.Generator) -> Floats:
     """Reflectance as seen through the sky: (bands, height, width), changed in place and returned."""
-    cloud = draw(rng, "cloud", spec.roles)
+    cloud = draw(rng, "cloud", spec)
     path = scattering(spec.roles, rng.uniform(1.0, 2.2))
     rayleigh = scattering(spec.roles, 3.2) * np.float32(spec.haze_bias_reflectance)
     any_shade, any_cloud = bool(sky.shade.any()), bool(sky.opacity.any())

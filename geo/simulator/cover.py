@@ -69,7 +69,7 @@ def draw_pace(spec: SeriesSpec, rng: np.random.Generator) -> Pace:
     """Draw how fast marks fade."""
     return Pace(
         char_days=rng.uniform(*spec.char_fade_days),
-        char_share=rng.uniform(0.7, 1.2),
+        char_share=rng.uniform(*spec.char_share),
         char_floor=rng.uniform(0.05, 0.3),
         ash_days=rng.uniform(4, 20),
         regrowth_days=rng.uniform(*spec.regrowth_days),

@@ -64,7 +64,7 @@ def burn(spec: SeriesSpec, land: Land, days: Ints, rng: np.random.Generator) -> 
     burn_day = np.where(burned, first + np.floor(_pulses(rng, span)(progress)), 0).astype(np.int32)
     noise = fractal(rng, spec.shape, 150 / spec.res_m)
     severity = smoothstep(np.float32(rng.normal(0.1, 0.6)) + np.float32(0.8) * noise, -1.5, 1.5)
-    completeness = rng.uniform(0.6, 1.05)
+    completeness = rng.uniform(*spec.combustion)
     patchy = fractal(rng, spec.shape, 25 / spec.res_m, persistence=0.8)
     combustion = np.clip(np.float32(completeness) + np.float32(0.17) * (noise + patchy), 0.25, 1).astype(np.float32)
     ash = np.float32(rng.uniform(0, 0.5)) * smoothstep(patchy + severity, 0.5, 2.5)

@@ -53,6 +53,8 @@ class Calendar:
         self._crop_cover = rng.uniform(0.6, 1, fields)
         self._stubble = rng.uniform(0.3, 0.9, fields)
         self._rain = (float(rng.uniform(0, 30)), float(rng.uniform(0.5, 3)))
+        if spec.flash_drying > 0 and rng.uniform() < spec.flash_drying:
+            self._sharp *= float(rng.uniform(2, 8))
 
     def on(self, day: int) -> PatchState:
         """State on a day (days since 1970-01-01)."""

@@ -14,10 +14,12 @@ from geo.errors import GeoError
 Theme = Literal["burned-area", "tree-cover"]
 Biome = Literal["any", "rainforest", "woodland", "savanna", "mediterranean", "steppe", "farmland"]
 FireRegime = Literal["any", "slow", "fast-grass"]
+Sensor = Literal["superdove", "dove", "sentinel-2", "landsat"]
 
 THEMES = ("burned-area", "tree-cover")
 BIOMES = ("rainforest", "woodland", "savanna", "mediterranean", "steppe", "farmland")
 FIRE_REGIMES = ("slow", "fast-grass")
+SENSORS = ("superdove", "dove", "sentinel-2", "landsat")
 SATELLITES = ("0e26", "0f28", "1009", "100a", "1014", "103c", "104b", "1105", "2212", "2259", "227b", "2426")
 UNSEEN_SATELLITES = ("2455", "2498", "24a6", "24c1")
 """Not among those that a series draws by itself: for tests on a satellite that was never trained on."""
@@ -46,6 +48,9 @@ class SeriesSpec:
         fire_chance: chance that the landscape burns; None = 0.92 for burned-area, 0.3 for tree-cover.
         clearing_share: least and most share of the trees that are cleared where there is clearing.
         clearing_chance: chance of clearing; None = 0.92 for tree-cover, 0.35 for burned-area.
+        char_share: least and most share of the burned ground that char covers at first, a landscape draws one; above 1
+            sparse fuel chars it wholly too.
+        combustion: least and most mean completeness of combustion, of which a landscape draws one.
         char_fade_days: least and most days in which the char fades to 1/e.
         regrowth_days: least and most days in which the herbs grow back to 1 - 1/e.
         cloud_fraction: mean share of cloud over all dates.
@@ -61,6 +66,9 @@ class SeriesSpec:
         psf_px: standard deviation of the point spread function.
         terrain_relief_m: standard deviation of the height in the steepest land; each land draws its own below it.
         season_strength: 0 = no phenology, 1 = as drawn from the biome.
+        flash_drying: 0 = herbs brown over months; 1 = in some lands within weeks.
+        spectral_spread: standard deviation of the logarithm by which a landscape's spectra leave their ranges.
+        sensor: whose band centres the four bands have; every date of a series has the same ones.
         farming_strength: 0 = fields never change by harvest or plough, 1 = as usual.
         udm2_error: 0 = the UDM2 is the truth, 1 = misses and false alarms as in real ones.
         satellites: 4-hex identifiers of which each date draws one.
@@ -81,6 +89,8 @@ class SeriesSpec:
     fire_chance: float | None = None
     clearing_share: tuple[float, float] = (0.08, 0.5)
     clearing_chance: float | None = None
+    char_share: tuple[float, float] = (0.7, 1.2)
+    combustion: tuple[float, float] = (0.6, 1.05)
     char_fade_days: tuple[float, float] = (40.0, 240.0)
     regrowth_days: tuple[float, float] = (80.0, 600.0)
     cloud_fraction: float = 0.3
@@ -96,6 +106,9 @@ class SeriesSpec:
     psf_px: float = 0.55
     terrain_relief_m: float = 250.0
     season_strength: float = 1.0
+    flash_drying: float = 0.0
+    spectral_spread: float = 0.0
+    sensor: Sensor = "superdove"
     farming_strength: float = 1.0
     udm2_error: float = 1.0
     satellites: tuple[str, ...] = SATELLITES
@@ -104,7 +117,10 @@ class SeriesSpec:
         _one_of("theme", self.theme, THEMES)
         _one_of("biome", self.biome, ("any", *BIOMES))
         _one_of("fire_regime", self.fire_regime, ("any", *FIRE_REGIMES))
+        _one_of("sensor", self.sensor, SENSORS)
         _one_of("bands", self.bands, (4, 8))
+        if self.bands == 8 and self.sensor != "superdove":
+            raise SpecRefused(f"eight bands are the superdove's; got the sensor {self.sensor}")
         if self.height < 8 or self.width < 8 or self.dates < 1:
             raise SpecRefused(f"expected >= 8 x 8 px and >= 1 date; got {self.height} x {self.width} x {self.dates}")
         if self.res_m <= 0 or abs(self.latitude_deg) > 75:
@@ -115,7 +131,7 @@ class SeriesSpec:
             low, high = getattr(self, name)
             if not 0 <= low <= high <= 1:
                 raise SpecRefused(f"expected 0 <= least {name} <= most <= 1; got {low}, {high}")
-        for name in ("char_fade_days", "regrowth_days"):
+        for name in ("char_share", "combustion", "char_fade_days", "regrowth_days"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise SpecRefused(f"expected 0 < least {name} <= most; got {low}, {high}")
@@ -136,7 +152,7 @@ class SeriesSpec:
                 and value < 0
             ):
                 raise SpecRefused(f"expected {field.name} >= 0; got {value}")
-        for name in ("fire_chance", "clearing_chance", "cloud_fraction", "cloud_spread", "udm2_error"):
+        for name in ("fire_chance", "flash_drying", "clearing_chance", "cloud_fraction", "cloud_spread", "udm2_error"):
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise SpecRefused(f"expected {name} in 0..1; got {value}")

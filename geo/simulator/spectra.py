@@ -8,11 +8,22 @@ import numpy as np
 
 from geo.bands import PLANETSCOPE_8
 from geo.simulator.noise import Floats
+from geo.simulator.spec import SeriesSpec
 
 WAVELENGTH_UM = {
     "coastal": 0.443, "blue": 0.490, "green05": 0.531, "green": 0.565,
     "yellow": 0.610, "red": 0.665, "rededge": 0.705, "nir": 0.865,
 }  # fmt: skip
+
+CENTRES_UM = {
+    "dove": (0.485, 0.545, 0.630, 0.820),
+    "sentinel-2": (0.4924, 0.5598, 0.6646, 0.8328),
+    "landsat": (0.482, 0.5614, 0.6546, 0.8647),
+}
+"""Centres of blue, green, red and NIR of sensors other than the SuperDove."""
+
+PLATEAU_UM = 0.78
+"""From here to the NIR band, reflectance stays the same: leaves have their plateau there, soils rise but little."""
 
 # lowest and highest reflectance x 1000 in the order of PLANETSCOPE_8
 RANGES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -34,16 +45,26 @@ RANGES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 }
 
 
-def draw(rng: np.random.Generator, name: str, roles: Sequence[str], spread: float = 0.12) -> Floats:
+def draw(rng: np.random.Generator, name: str, spec: SeriesSpec, spread: float = 0.12) -> Floats:
     """Draw one spectrum within the range of a cover: one brightness for all bands, and a little for each.
 
+    With `spectral_spread` the spectrum leaves the range: a factor for all bands, and one for each that is a third as
+    far from 1.
+
     Returns:
-        (bands,) float32 reflectance.
+        (bands,) float32 reflectance in the sensor's bands.
     """
     low, high = (np.array(edge, np.float64) / 1000 for edge in RANGES[name])
     level = np.clip(rng.uniform() + spread * rng.standard_normal(len(low)), 0, 1)
     spectrum = low + (high - low) * level
-    return spectrum[[PLANETSCOPE_8.index(role) for role in roles]].astype(np.float32)
+    if spec.spectral_spread > 0:
+        away = rng.standard_normal() + rng.standard_normal(len(low)) / 3
+        spectrum *= np.exp(spec.spectral_spread * away)
+    if spec.sensor in CENTRES_UM:
+        wavelengths = [*(WAVELENGTH_UM[role] for role in PLANETSCOPE_8[:-1]), PLATEAU_UM, WAVELENGTH_UM["nir"]]
+        values = [*spectrum[:-1], spectrum[-1], spectrum[-1]]
+        return np.interp(CENTRES_UM[spec.sensor], wavelengths, values).astype(np.float32)
+    return spectrum[[PLANETSCOPE_8.index(role) for role in spec.roles]].astype(np.float32)
 
 
 def scattering(roles: Sequence[str], exponent: float) -> Floats:

@@ -71,7 +71,7 @@ class Ground:
         self._spec, self._history = spec, history
         land = history.land
         self._pace = draw_pace(spec, rng)
-        spectra = {name: draw(rng, name, spec.roles) for name in RANGES}
+        spectra = {name: draw(rng, name, spec) for name in RANGES}
         self._spectra = spectra
         self._tree = _between(spectra["broadleaf"], spectra["conifer"], land.conifers)
         self._lush = _between(spectra["grass_green"], spectra["shrub_green"], land.shrubs)

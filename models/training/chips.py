@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geo.simulator.series import simulate, truth
-from geo.simulator.spec import SeriesSpec, Theme
+from geo.simulator.spec import Sensor, SeriesSpec, Theme
 from models.training.config import DataConfig
 from models.training.data_config import DatesConfig
 
@@ -60,29 +61,53 @@ def draw_chip(theme: Theme, data: DataConfig | DatesConfig, dates: int, seed: in
 
 
 def draw_spec(theme: Theme, data: DataConfig | DatesConfig, dates: int, rng: np.random.Generator) -> SeriesSpec:
-    """Draw what a training series is like: any resolution, season, latitude and weather that the card promises."""
-    short, long = (5, 20) if dates > 5 else (8, 45)
+    """Draw what a training series is like: any resolution, season, latitude and weather that the card promises.
+
+    Fires take days to weeks, and no series is Landsat's: fast grass fires and that sensor are kept for tests.
+    """
+    short, long = ((1, 12), (5, 20), (5, 20))[rng.integers(3)] if dates > 5 else (8, 45)
     gap = (
         PAIR_GAP_DAYS[rng.choice(3, p=(0.4, 0.45, 0.15))]
         if dates <= 3
         else (short, int(rng.integers(short + 1, long + 1)))
     )
-    wide = rng.uniform() < data.widen
-    return SeriesSpec(
+    res_m = float(rng.choice(RES_M))
+    spec = SeriesSpec(
         theme=theme,
         height=data.chip_px,
         width=data.chip_px,
-        res_m=float(rng.choice(RES_M)),
+        res_m=res_m,
         dates=dates,
         start=date(2017, 1, 1) + timedelta(days=int(rng.integers(0, 3000))),
         gap_days=gap,
         latitude_deg=float(rng.uniform(-50, 60)),
+        fire_regime="slow",
         cloud_fraction=0.0 if rng.uniform() < 0.2 else float(rng.uniform(0, data.max_cloud)),
         udm2_error=float(rng.uniform(0, 1)),
-        haze_bias_reflectance=float(rng.uniform(0, 0.08)) if wide and rng.uniform() < 0.4 else 0.0,
-        gain_spread=0.08 if wide else 0.03,
-        offset_spread_reflectance=0.01 if wide else 0.003,
-        date_gain_spread=0.08 if wide else 0.03,
-        jitter_px=float(rng.uniform(0, 1 if wide else 0.5)),
+        jitter_px=float(rng.uniform(0, 0.5)),
         season_strength=float(rng.uniform(0, 1.3)),
+    )
+    return _widened(spec, rng) if rng.uniform() < data.widen else spec
+
+
+def _widened(spec: SeriesSpec, rng: np.random.Generator) -> SeriesSpec:
+    """Leave the defaults for what other places and sensors show: spectra, bands, haze, faint scars, quick seasons."""
+    sensors: tuple[Sensor, ...] = ("superdove", "dove") if spec.res_m < 10 else ("superdove", "sentinel-2")
+    return dataclasses.replace(
+        spec,
+        sensor=sensors[rng.integers(len(sensors))],
+        spectral_spread=float(rng.uniform(0, 0.25)),
+        flash_drying=float(rng.uniform(0, 0.6)),
+        season_strength=float(rng.uniform(0, 1.8)),
+        char_share=(float(rng.uniform(0.4, 0.7)), 1.2),
+        combustion=(float(rng.uniform(0.35, 0.6)), 1.05),
+        fire_share=(0.01, float(rng.uniform(0.1, 0.6))),
+        fire_chance=0.8 if spec.theme == "burned-area" else None,
+        haze_reflectance=float(rng.uniform(0.03, 0.12)),
+        haze_bias_reflectance=float(rng.uniform(0, 0.08)) if rng.uniform() < 0.4 else 0.0,
+        smoke_reflectance=float(rng.uniform(0.08, 0.25)),
+        gain_spread=0.08,
+        offset_spread_reflectance=0.01,
+        date_gain_spread=0.08,
+        jitter_px=float(rng.uniform(0, 1)),
     )
