@@ -63,7 +63,7 @@ def draw(rng: np.random.Generator, name: str, spec: SeriesSpec, spread: float = 
     if spec.sensor in CENTRES_UM:
         wavelengths = [*(WAVELENGTH_UM[role] for role in PLANETSCOPE_8[:-1]), PLATEAU_UM, WAVELENGTH_UM["nir"]]
         values = [*spectrum[:-1], spectrum[-1], spectrum[-1]]
-        return np.interp(CENTRES_UM[spec.sensor], wavelengths, values).astype(np.float32)
+        return np.asarray(np.interp(CENTRES_UM[spec.sensor], wavelengths, values), np.float32)
     return spectrum[[PLANETSCOPE_8.index(role) for role in spec.roles]].astype(np.float32)
 
 

@@ -193,7 +193,7 @@ class _Loop:
         run.adam.step()
         if self._adversary is not None and shown is not None:
             told["discriminator"] = self._adversary.learn(shown)
-        _follow(run.average, run.net, min(plan.average_decay, (1 + step) / (10 + step)))
+        follow(run.average, run.net, min(plan.average_decay, (1 + step) / (10 + step)))
         self._tell(Stepped(step + 1, value, told, rate))
         return value
 
@@ -220,7 +220,7 @@ def sum_of(terms: Mapping[str, Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, net: nn.Module, decay: float) -> None:
+def follow(average: nn.Module, net: nn.Module, decay: float) -> None:
     """Move the averaged weights, and the norms' statistics with them, towards the net's."""
     for mean, now in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
         if mean.is_floating_point():

@@ -1,0 +1,159 @@
+"""Accuracy on landscapes that no training has seen: the shipped network, its rivals at one budget, and thresholds.
+
+    python -m benchmarks.accuracy table [--theme burned-area] [--rivals DIR] [--landscapes 20] [--reliability PNG]
+    python -m benchmarks.accuracy train DIR [--theme burned-area] [--steps 1500] [--only NAME ...] [--readers N]
+    python -m benchmarks.accuracy export DIR [--theme burned-area] [--train 512] [--val 64] [--test 64]
+
+Columns: IoU of the followed class, mean over ten dates, where the ground could be seen (`everywhere`: from a pixel's
+first clear look on, under cloud too); `day`: share of the changed pixels whose change is given right to within one
+look; ECE: expected calibration error. Landscapes: `benchmarks/accuracy/landscapes.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+from numpy.typing import NDArray
+from torch import nn
+
+from benchmarks.accuracy.export import export
+from benchmarks.accuracy.indices import INDICES, Index, masks_by, tune
+from benchmarks.accuracy.landscapes import KINDS, LANDSCAPES, landscapes_of
+from benchmarks.accuracy.rivals import RIVALS
+from benchmarks.accuracy.score import Accuracy, probs_of
+from benchmarks.accuracy.train import train_rivals, weights_of
+from geo.simulator.series import Series
+from geo.simulator.spec import THEMES as THEME_NAMES
+from geo.simulator.spec import Theme
+from models.checkpoint import load_network
+from models.registry import find_model
+from models.settling import settle
+from models.training.config import DataConfig, NetworkConfig, TrainConfig, read_config, shipped_config
+from models.training.recurrent import about_series
+
+Run = Callable[[Series], tuple[NDArray[np.uint8], NDArray[np.float32] | None]]
+
+
+def networks(theme: Theme, rivals: Path | None) -> Iterator[tuple[str, Run]]:
+    """Yield the shipped network of a theme, and the rivals that were trained."""
+    card, folder = find_model(theme)
+    yield f"{card.id}, as shipped", runner(load_network(folder, card), lasting=card.change.lasting)
+    if rivals is None:
+        return
+    config = read_config(shipped_config(theme))
+    if not isinstance(config.network, NetworkConfig):
+        raise TypeError(f"expected a configuration of the Recurrent U-Net; got {config.network}")
+    for name, build in RIVALS.items():
+        path = weights_of(rivals, name)
+        if path.is_file():
+            net = build(config.network, about_series(config)).eval()
+            net.load_state_dict(safetensors.torch.load_file(path))
+            yield name, runner(net, lasting=bool(getattr(net, "lasting", False)))
+
+
+def runner(net: nn.Module, *, lasting: bool) -> Run:
+    """Return what runs a network over a series."""
+
+    def run(series: Series) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+        probs = probs_of(net, series)
+        return np.stack([*settle(probs, lasting=lasting)]), probs
+
+    return run
+
+
+def thresholds(theme: Theme) -> Iterator[tuple[str, Run]]:
+    """Yield the tuned thresholds of a theme."""
+    for name, index in INDICES[theme].items():
+        threshold = tune(theme, index)
+        yield f"{name}, threshold", _by_threshold(index, threshold)
+
+
+def _by_threshold(index: Index, threshold: float) -> Run:
+    return lambda series: (masks_by(index, threshold, series), None)
+
+
+def table(theme: Theme, rivals: Path | None, landscapes: int, reliability: Path | None) -> None:
+    """Print the table; write the reliability plot of the shipped network."""
+    print("| network | " + " | ".join(f"{kind}: IoU | everywhere | day | ECE" for kind in KINDS) + " |")
+    print("|---" * (1 + 4 * len(KINDS)) + "|")
+    for number, (name, run) in enumerate((*networks(theme, rivals), *thresholds(theme))):
+        cells = []
+        for kind in KINDS:
+            scored = Accuracy(theme)
+            for series in landscapes_of(kind, theme, landscapes):
+                masks, probs = run(series)
+                scored.add(series, masks, probs)
+            values = (scored.iou(), scored.iou_everywhere(), scored.right_day_share(), scored.calibration.error())
+            cells += ["-" if np.isnan(value) else f"{value:.3f}" for value in values]
+            if number == 0 and kind == KINDS[0] and reliability is not None:
+                plot(scored, reliability)
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
+
+
+def plot(scored: Accuracy, path: Path) -> None:
+    """Draw confidence against accuracy."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    confidence, accuracy = scored.calibration.curve()
+    figure, axis = pyplot.subplots(figsize=(5, 5))
+    axis.plot([0.5, 1], [0.5, 1], color="0.7", label="as it says")
+    axis.plot(
+        confidence, accuracy, marker="o", color="#c1272d", label=f"measured, ECE {scored.calibration.error():.3f}"
+    )
+    axis.set(xlabel="confidence", ylabel="share right", xlim=(0.5, 1), ylim=(0.4, 1.01), title=scored.theme)
+    axis.legend(loc="upper left")
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
+    pyplot.close(figure)
+
+
+def budget(theme: Theme, steps: int, dates_per_step: int) -> TrainConfig:
+    """Return the shipped configuration of a theme at a rival's budget."""
+    config = read_config(shipped_config(theme))
+    if not isinstance(config.data, DataConfig):
+        raise TypeError(f"expected a configuration of simulated series; got {config.data}")
+    fit = dataclasses.replace(config.fit, steps=steps)
+    return dataclasses.replace(config, fit=fit, data=dataclasses.replace(config.data, dates_per_step=dates_per_step))
+
+
+def main() -> None:
+    """Read the arguments and do it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    does = parser.add_subparsers(required=True, dest="does")
+    for name in ("table", "train", "export"):
+        one = does.add_parser(name)
+        one.add_argument("--theme", default="burned-area", choices=THEME_NAMES)
+        if name != "table":
+            one.add_argument("folder", type=Path)
+    tables, trains, exports = (does.choices[name] for name in ("table", "train", "export"))
+    tables.add_argument("--rivals", type=Path, help="folder of `train`")
+    tables.add_argument("--landscapes", type=int, default=LANDSCAPES)
+    tables.add_argument("--reliability", type=Path, help="write the reliability plot here")
+    trains.add_argument("--steps", type=int, default=1500)
+    trains.add_argument("--dates-per-step", type=int, default=20)
+    trains.add_argument("--only", nargs="+", default=list(RIVALS), choices=list(RIVALS), metavar="NAME")
+    trains.add_argument("--readers", type=int, default=0)
+    for split, count in (("train", 512), ("val", 64), ("test", 64)):
+        exports.add_argument(f"--{split}", type=int, default=count)
+    wanted = parser.parse_args()
+    if wanted.does == "table":
+        table(wanted.theme, wanted.rivals, wanted.landscapes, wanted.reliability)
+    elif wanted.does == "train":
+        config = budget(wanted.theme, wanted.steps, wanted.dates_per_step)
+        train_rivals(config, wanted.only, wanted.folder, readers=wanted.readers)
+    else:
+        counts = {"train": wanted.train, "val": wanted.val, "test": wanted.test}
+        for path in export(wanted.folder, wanted.theme, counts):
+            print(path)
+
+
+if __name__ == "__main__":
+    main()

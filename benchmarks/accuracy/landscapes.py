@@ -1,0 +1,46 @@
+"""Fixed test landscapes, of places and satellites that no training has seen: plain, cloudy, and of a new regime."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from geo.simulator.series import Series, simulate
+from geo.simulator.spec import UNSEEN_SATELLITES, SeriesSpec, Theme
+from models.training.chips import TEST_SEEDS
+from models.training.evaluate import held_out_spec
+
+LANDSCAPES = 20
+SIDE_PX = 256
+CLOUDY = 0.6
+
+KINDS = ("standard", "cloudy", "unseen regime")
+
+
+def spec_of(kind: str, theme: Theme) -> SeriesSpec:
+    """Say what the landscapes of a kind are like.
+
+    Args:
+        kind: `standard` (PlanetScope, 3 m, ten dates, a quarter of the looks cloudy), `cloudy` (the same places, 60 %
+            of the looks cloudy) or `unseen regime` (grass fires of one to three days in savanna, seen by
+            Landsat at 30 m: neither is ever trained on).
+        theme: what they are about.
+
+    Raises:
+        ValueError: the kind is none of these.
+    """
+    standard = dataclasses.replace(held_out_spec(theme, SIDE_PX), satellites=UNSEEN_SATELLITES, fire_regime="slow")
+    if kind == "standard":
+        return standard
+    if kind == "cloudy":
+        return dataclasses.replace(standard, cloud_fraction=CLOUDY)
+    if kind == "unseen regime":
+        return dataclasses.replace(standard, fire_regime="fast-grass", biome="savanna", sensor="landsat", res_m=30.0)
+    raise ValueError(f"unknown kind of landscapes {kind!r}; use one of {', '.join(KINDS)}")
+
+
+def landscapes_of(kind: str, theme: Theme, landscapes: int = LANDSCAPES) -> Iterator[Series]:
+    """Simulate the landscapes of a kind, the same ones at every call."""
+    spec = spec_of(kind, theme)
+    for seed in TEST_SEEDS[:landscapes]:
+        yield simulate(spec, seed)
