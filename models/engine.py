@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -38,6 +39,17 @@ class Engine(Protocol):
         Returns:
             The new state, and class probabilities (K, H, W) float32 in [0, 1]; NaN where no date was clear yet.
         """
+
+
+@runtime_checkable
+class RememberingEngine(Engine, Protocol):
+    """An engine whose state can leave it: as named arrays, the same for all engines of a model."""
+
+    def tensors(self, state: State) -> Mapping[str, NDArray[np.float32]]:
+        """Return the state's arrays by name."""
+
+    def restore(self, tensors: Mapping[str, NDArray[np.float32]]) -> State:
+        """Return the state that these arrays are of; they are copied."""
 
 
 @runtime_checkable

@@ -35,3 +35,7 @@ class TrainingDiverged(ModelError):
 
 class EngineUnavailable(ModelError):
     """The device that was asked for is not there."""
+
+
+class StateRefused(ModelError):
+    """A saved state does not fit the model, or a scene does not follow the last one."""

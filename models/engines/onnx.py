@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,15 @@ class OnnxEngine:
     ) -> tuple[OnnxState, NDArray[np.float32]]:
         """Take one date in; see `models.engine.Engine`."""
         return self._run(state, reflectance, clear, day)
+
+    def tensors(self, state: OnnxState) -> Tensors:
+        """Return the state's arrays by name; see `models.engine.RememberingEngine`."""
+        return dict(state[0])
+
+    def restore(self, tensors: Mapping[str, NDArray[np.float32]]) -> OnnxState:
+        """Return the state that arrays are of; see `models.engine.RememberingEngine`."""
+        now = {name: np.array(tensors[name], np.float32) for name in self._states}
+        return now, {name: np.empty_like(tensor) for name, tensor in now.items()}
 
     def _run(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from models.card import Card
 from models.checkpoint import load_network
 from models.engine import State
 from models.networks import stepping
+from models.onnx_export import state_names
 
 
 class TorchEngine:
@@ -49,3 +51,12 @@ class TorchEngine:
             probs, *after = self._net.step(x, usable, days, *state)
         result: NDArray[np.float32] = probs[0].float().cpu().numpy()
         return tuple(tensor.float() for tensor in after), result
+
+    def tensors(self, state: State) -> dict[str, NDArray[np.float32]]:
+        """Return the state's arrays by name; see `models.engine.RememberingEngine`."""
+        arrays = (np.ascontiguousarray(tensor.cpu().numpy()) for tensor in state)
+        return dict(zip(state_names(self._net), arrays, strict=True))
+
+    def restore(self, tensors: Mapping[str, NDArray[np.float32]]) -> State:
+        """Return the state that arrays are of; see `models.engine.RememberingEngine`."""
+        return tuple(torch.from_numpy(tensors[name].copy()).to(self._device) for name in state_names(self._net))
