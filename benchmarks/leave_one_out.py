@@ -2,9 +2,9 @@
 
     python -m benchmarks.leave_one_out [--steps 100] [--rate 5e-4] [--runs DIR] [--pictures DIR]
 
-Each fold starts from the shipped burned-area, which saw simulated series only, takes the same steps at the same rate, and
-is scored once, at its end, on the fire that it never saw: nothing is chosen on a fire that is scored. Blue, green, red
-and NIR; IoU of the burned area with the agencies' perimeters, beside the shipped network's. About five minutes.
+Each fold starts from the shipped burned-area, which saw simulated series only, takes the same steps at the same rate,
+and is scored once, at its end, on the fire that it never saw: nothing is chosen on a fire that is scored. Blue, green,
+red and NIR; IoU of the burned area with the agencies' perimeters, beside the shipped network's.
 
 Data: $CHRONOSEG_DATA/wildfire_pairs, else ../shared/data/wildfire_pairs.
 """

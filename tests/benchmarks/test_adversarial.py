@@ -34,7 +34,7 @@ def test_another_budget_or_other_data_are_told() -> None:
     assert differences(longer, other) == ["data_sha256"]
 
 
-@pytest.mark.parametrize(("name", "mpx"), [("unet", 800 * 8 * 128**2 / 1e6), ("mask-rcnn", 1200 * 4 * 256**2 / 1e6)])
+@pytest.mark.parametrize(("name", "mpx"), [("unet", 2400 * 8 * 128**2 / 1e6), ("mask-rcnn", 1200 * 4 * 256**2 / 1e6)])
 def test_pixels_learned_from_are_counted(name: str, mpx: float) -> None:
     assert learned_mpx(trained(name)) == pytest.approx(mpx)
     assert np.isnan(learned_mpx(any_card()))
