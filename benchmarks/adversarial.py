@@ -46,7 +46,7 @@ def _flat(table: dict[str, Any], under: str = "") -> dict[str, Any]:
 def scores_of(folder: Path, card: Card, series: int) -> dict[str, float]:
     """Score one network on the test landscapes."""
     engine = open_engine(folder, device="cpu", threads=1)
-    return score_series(engine, theme_of(card), split="test", series=series).told()
+    return score_series(engine, theme_of(card), split="test", series=series)[0].told()
 
 
 def main() -> None:

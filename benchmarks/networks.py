@@ -82,7 +82,7 @@ def measure(card: Card, folder: Path, series: int, isbi: Mapping[str, Scorecard]
     from models.training.evaluate_series import score_series
 
     engine, theme = open_engine(folder, device="cpu", threads=1), theme_of(card)
-    scores = score_series(engine, theme, split="test", series=series)
+    scores, _ = score_series(engine, theme, split="test", series=series)
     neurons = isbi.get(f"isbi-{card.name}")
     flops = instance_flops(folder, card) if card.tiling == "instances" else flops_per_pixel(folder, card)
     return Row(

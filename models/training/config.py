@@ -18,7 +18,7 @@ from models.training.data_config import DatesConfig, PublishedConfig
 from models.training.date_tables import DATA_KINDS, DateTable
 from models.training.fit_config import FitConfig
 from models.training.refusing import require
-from models.training.series_config import SERIES_KINDS, SIMULATED, SeriesTable
+from models.training.series_config import SERIES_KINDS, SIMULATED, FiresConfig, SeriesTable
 from models.training.static_config import AdversarialConfig, LegendConfig, LossConfig, StaticNetworkConfig
 from models.training.themes import THEMES
 from models.training.written import LATER
@@ -114,6 +114,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         require(bool(NAME.fullmatch(self.name)), "name", "lower-case letters, digits and hyphens", self.name)
         require(self.version >= 1, "version", "1 or more", self.version)
+        if isinstance(self.data, FiresConfig):
+            about_fires = self.theme in (None, "burned-area")
+            require(about_fires, "theme", "burned-area, or a [legend]: the data are fires", self.theme)
         if isinstance(self.network, NetworkConfig):
             self._check_recurrent(self.network)
         else:

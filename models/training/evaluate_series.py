@@ -1,65 +1,30 @@
-"""Every score of a checkpoint on held-out simulated series, run as a job runs it."""
+"""Every score of a checkpoint on series, simulated or in files, run as a job runs it."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from geo.simulator.series import Series, simulate, truth
+from geo.simulator.series import truth
 from geo.simulator.spec import Theme
-from models.card import MASK_NODATA, Card
-from models.engine import Engine, State
-from models.training.chips import TEST_SEEDS, VALIDATION_SEEDS
-from models.training.evaluate import held_out_spec, masks_of
+from models.card import MASK_NODATA
+from models.engine import Engine
+from models.errors import DataRefused
+from models.settling import settle
+from models.training.chips import Chip
+from models.training.datasets.series import Series
+from models.training.evaluate import FollowedScores, Look, held_out_series, held_out_spec, walked
+from models.training.metrics import Confusion
 from models.training.scorecard import Scorecard
-from models.training.watching import Example
-
-EPOCH = date(1970, 1, 1)
-
-
-class Overheard:
-    """An engine whose probabilities are kept: one walk over a series gives its masks and what they were sure of."""
-
-    def __init__(self, inner: Engine) -> None:
-        self._inner, self._said = inner, list[NDArray[np.float32]]()
-
-    def __getattr__(self, name: str) -> Any:
-        """Do whatever else the engine does."""
-        return getattr(self._inner, name)
-
-    @property
-    def card(self) -> Card:
-        """The card of the engine."""
-        return self._inner.card
-
-    def start(self, height: int, width: int) -> State:
-        """Begin another series; what was said of the last one is forgotten."""
-        self._said.clear()
-        return self._inner.start(height, width)
-
-    def step(
-        self, state: State, reflectance: NDArray[np.float32], clear: NDArray[np.bool_], day: int
-    ) -> tuple[State, NDArray[np.float32]]:
-        """Take one date in; see `models.engine.Engine`."""
-        after, probs = self._inner.step(state, reflectance, clear, day)
-        self._said.append(probs.copy())
-        return after, probs
-
-    def said(self, shape: tuple[int, int]) -> NDArray[np.float32]:
-        """Return the probabilities of every date of the last series, (T, K, H, W), without the halo around it."""
-        halo = self.card.halo_px
-        return np.stack(self._said)[:, :, halo : halo + shape[0], halo : halo + shape[1]]
 
 
 def score_series(
     engine: Engine, theme: Theme, *, split: Literal["validation", "test"], series: int, side_px: int = 256
-) -> Scorecard:
+) -> tuple[Scorecard, dict[str, float]]:
     """Score a network on held-out simulated series, each pixel at every date from its first clear look on.
-
-    Chips are ranked by the pixels that are clear at their date: elsewhere a mask cannot know better.
 
     Args:
         engine: of any family.
@@ -67,23 +32,56 @@ def score_series(
         split: validation or test landscapes.
         series: number of landscapes.
         side_px: their edge.
+
+    Returns:
+        All scores, and those of the followed class as cards tell them (`models.training.evaluate.evaluate`).
     """
-    scores, heard = Scorecard(engine.card.classes, series=True), Overheard(engine)
-    for seed in (VALIDATION_SEEDS if split == "validation" else TEST_SEEDS)[:series]:
-        made = simulate(held_out_spec(theme, side_px), seed)
-        masks = masks_of(heard, made)
-        _add(scores, made, masks, heard.said(made.spec.shape), seed)
-    return scores
+    scores = Scorecard(engine.card.classes, series=True)
+    followed = FollowedScores(theme, held_out_spec(theme, side_px).dates)
+    for made in held_out_series(theme, split, series, side_px):
+        looks = zip(made.reflectance, made.clear, made.days, strict=True)
+        masks, probs = _masks_and_probs(engine, made.spec.shape, looks)
+        chip = Chip(made.reflectance, made.clear, made.days.astype(np.float32), truth(made).astype(np.int64))
+        scores.add_series(f"landscape {made.seed}", chip, masks, probs, masks != MASK_NODATA)
+        followed.add(made, masks)
+    return scores, followed.told()
 
 
-def _add(scores: Scorecard, made: Series, masks: NDArray[np.uint8], probs_TKHW: NDArray[np.float32], seed: int) -> None:
-    true, seen = truth(made), masks != MASK_NODATA
-    scores.confusion.add(true, masks, seen)
-    if scores.change is not None:
-        scores.change.add(true, masks, seen)
-    for t, day in enumerate(made.days):
-        scores.calibration.add(np.clip(probs_TKHW[t], 0, 1), true[t], seen[t])
-        scores.boundary.add(true[t], masks[t], seen[t], image=(seed, t))
-        name = f"landscape {seed}, {EPOCH + timedelta(days=int(day)):%Y-%m-%d}"
-        shown = np.where(made.clear[t], masks[t], MASK_NODATA)
-        scores.extremes.add(Example(name, made.reflectance[t], true[t], shown), made.clear[t])
+def score_file_series(engine: Engine, series: Sequence[Series]) -> tuple[Scorecard, dict[str, float]]:
+    """Score a network on series in files: clear pixels whose truth is known count.
+
+    Args:
+        engine: of any family.
+        series: with the bands of the engine's card.
+
+    Returns:
+        The scores of all series together, and the mean IoU of each by its name.
+
+    Raises:
+        DataRefused: there is no series.
+    """
+    if not series:
+        raise DataRefused("there is no series to score on in this split; give --split all, or other data")
+    scores, by_series = Scorecard(engine.card.classes, series=True), dict[str, float]()
+    for one in series:
+        masks, probs = _masks_and_probs(engine, one.shape, _looks(one))
+        chip = one.at(range(len(one.days))).window(0, 0, *one.shape)
+        valid = chip.clear & (chip.target != MASK_NODATA)
+        scores.add_series(one.name, chip, masks, probs, valid)
+        counts = Confusion(len(scores.classes))
+        counts.add(chip.target, masks, valid)
+        by_series[one.name] = counts.mean_iou()
+    return scores, by_series
+
+
+def _looks(series: Series) -> Iterator[Look]:
+    for number, day in enumerate(series.days):
+        chip = series.at([number]).window(0, 0, *series.shape)
+        yield chip.reflectance[0], chip.clear[0], float(day)
+
+
+def _masks_and_probs(
+    engine: Engine, shape: tuple[int, int], looks: Iterable[Look]
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    probs_TKHW = np.stack([*walked(engine, shape, looks)])
+    return np.stack([*settle(probs_TKHW, lasting=engine.card.change.lasting)]), probs_TKHW

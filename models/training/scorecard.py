@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from models.card import LandClass
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import MASK_NODATA, LandClass
 from models.training.boundary_f1 import BoundaryF1
 from models.training.calibration import Calibration
 from models.training.change_scores import ChangeScores
+from models.training.chips import Chip
 from models.training.extremes import Extremes
 from models.training.metrics import Confusion
+from models.training.watching import Example
 
 BOUNDARY_PX = 2.0
 """Tolerance of boundary F1: fixed, so that scores of large and small pictures can be compared."""
@@ -36,6 +41,38 @@ class Scorecard:
         self.boundary = BoundaryF1(count, tolerance_px=BOUNDARY_PX)
         self.change = ChangeScores(count) if series else None
         self.extremes = Extremes(count)
+
+    def add_series(
+        self,
+        name: str,
+        chip: Chip,
+        masks: NDArray[np.uint8],
+        probs_TKHW: NDArray[np.float32],
+        valid_THW: NDArray[np.bool_],
+    ) -> None:
+        """Count the masks of a series.
+
+        Chips are ranked by the pixels that are clear at their date: elsewhere a mask cannot know better.
+
+        Args:
+            name: of the place.
+            chip: all of the series, with its truth.
+            masks: (T, H, W) class ids.
+            probs_TKHW: probabilities.
+            valid_THW: pixels that count.
+        """
+        self.confusion.add(chip.target, masks, valid_THW)
+        if self.change is not None:
+            self.change.add(chip.target, masks, valid_THW)
+        for t, day in enumerate(chip.days):
+            valid, clear = valid_THW[t], chip.clear[t]
+            self.calibration.add(np.clip(probs_TKHW[t], 0, 1), chip.target[t], valid)
+            self.boundary.add(chip.target[t], masks[t], valid, image=(name, t))
+            shown = np.where(clear, masks[t], MASK_NODATA)
+            self.extremes.add(
+                Example(f"{name}, {np.datetime64(int(day), 'D')}", chip.reflectance[t], chip.target[t], shown),
+                valid & clear,
+            )
 
     def told(self) -> dict[str, float]:
         """Return the scores by name; those of classes as `iou NAME` and so on."""

@@ -137,11 +137,8 @@ def _with_data(config: TrainConfig, folder: Path | None, scenes: str | None, lab
 def _score_series(
     card: Card, folder: Path, split: Literal["validation", "test"], series: int, size: int, device: str
 ) -> tuple[Scorecard, dict[str, object]]:
-    from models.checkpoint import load_network
     from models.engines.open import open_engine
     from models.errors import ModelUnknown
-    from models.networks import stepping
-    from models.training.evaluate import evaluate as score
     from models.training.evaluate_series import score_series
     from models.training.themes import THEMES
 
@@ -153,10 +150,7 @@ def _score_series(
             "score it on data with --config"
         )
     engine = open_engine(folder, device=device)
-    scores = score_series(engine, fitting[0], split=split, series=series, side_px=size)
-    whole = card.tiling == "exact"  # then the whole landscape gives what blocks give
-    net = stepping(load_network(folder, card)) if whole else engine
-    found = score(net, fitting[0], split=split, series=series, side_px=size)
+    scores, found = score_series(engine, fitting[0], split=split, series=series, side_px=size)
     # By these names cards tell of the followed class, a mean over dates; "accuracy" is the scorecard's too.
     told = {name: value for name, value in found.items() if name != "accuracy"}
     return scores, {"split": split, "series": series, "size": size, **told}
@@ -202,7 +196,7 @@ def _score_file_series(
     from models.engines.open import open_engine
     from models.errors import ConfigRefused
     from models.training.datasets.open_series import open_file_series
-    from models.training.evaluate_file_series import evaluate_file_series
+    from models.training.evaluate_series import score_file_series
     from models.training.recurrent import about_series
 
     theme = about_series(config)
@@ -214,7 +208,7 @@ def _score_file_series(
         )
     for note in source.notes:
         print(note, file=sys.stderr)
-    scores, by_series = evaluate_file_series(open_engine(folder, device=device), source.side(split))
+    scores, by_series = score_file_series(open_engine(folder, device=device), source.side(split))
     return scores, {
         "data": source.about, "data_sha256": source.fingerprint, "split": split, "series": len(by_series),
         "mean_iou_by_series": by_series,

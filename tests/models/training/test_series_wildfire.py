@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from models.errors import ConfigRefused, DataRefused
+from models.training.config import TrainConfig
 from models.training.datasets.wildfire import WildfireDates, open_wildfire_pairs
 from models.training.fit_config import FitConfig
 from models.training.processes import Processes
@@ -104,6 +105,8 @@ def test_what_does_not_fit_is_refused_with_the_reason(folder: Path, tmp_path: Pa
         open_wildfire_pairs(pairs(folder), BURNED)
     with pytest.raises(ConfigRefused, match=r"data.held_out: expected names of fires, one or more"):
         dataclasses.replace(pairs(folder), held_out=())
+    with pytest.raises(ConfigRefused, match=r"theme: expected burned-area, or a \[legend\]: the data are fires"):
+        TrainConfig(theme="tree-cover", name="tiny", data=pairs(folder))
 
 
 def test_files_that_do_not_fit_together_are_refused(folder: Path) -> None:
