@@ -6,6 +6,8 @@ the network does not have. dNBR needs a SWIR band, which PlanetScope lacks.
 
     python -m benchmarks.real_fires [--pictures DIR] [--model FOLDER]
 
+`tta`: the same network with test-time augmentation.
+
 Data: $CHRONOSEG_DATA/wildfire_pairs, else ../shared/data/wildfire_pairs.
 """
 
@@ -62,24 +64,25 @@ def fires(folder: Path) -> Iterator[Fire]:
 
 
 def segment(engine: Engine, fire: Fire) -> Mask:
-    """Run the network over both dates; True = burned."""
+    """Run the network over both dates, and settle what burned as a job does; True = burned."""
+    *_, last = settle(walk(engine, fire), lasting=engine.card.change.lasting)
+    burned: Mask = last == 1
+    return burned
+
+
+def walk(engine: Engine, fire: Fire) -> Iterator[Floats]:
+    """Yield the probabilities before and after, (K, H, W)."""
     height, width = fire.truth.shape
     step = engine.card.stride_px
     rows, cols = -(-height // step) * step, -(-width // step) * step
     clear = np.zeros((rows, cols), bool)
     clear[:height, :width] = fire.valid
-
-    def looks() -> Iterator[Floats]:
-        state = engine.start(rows, cols)
-        for image, day in ((fire.before, PRE_DAY), (fire.after, POST_DAY)):
-            x = np.zeros((4, rows, cols), np.float32)
-            x[:, :height, :width] = image[:4]
-            state, probs = engine.step(state, x, clear, day)
-            yield probs
-
-    *_, last = settle(looks(), lasting=engine.card.change.lasting)
-    burned: Mask = last[:height, :width] == 1
-    return burned
+    state = engine.start(rows, cols)
+    for image, day in ((fire.before, PRE_DAY), (fire.after, POST_DAY)):
+        x = np.zeros((4, rows, cols), np.float32)
+        x[:, :height, :width] = image[:4]
+        state, probs = engine.step(state, x, clear, day)
+        yield probs[:, :height, :width].copy()
 
 
 def d_nbr(fire: Fire) -> Floats:
@@ -147,14 +150,17 @@ def main() -> None:
     folder = Path(os.environ.get("CHRONOSEG_DATA", "../shared/data")) / "wildfire_pairs"
     if not folder.is_dir():
         raise SystemExit(f"no fires in {folder}; set CHRONOSEG_DATA to the folder that holds wildfire_pairs")
-    engine = open_engine(arguments.model or find_model("burned-area")[1])
+    checkpoint = arguments.model or find_model("burned-area")[1]
+    engine, mirrored = open_engine(checkpoint), open_engine(checkpoint, tta=True)
     known = list(fires(folder))
     thresholds = {name: best_threshold(index, known) for name, index in INDICES.items()}
-    print(f"{'fire':24}{engine.card.id:>16}" + "".join(f"{f'{n} > {t:.3g}':>16}" for n, t in thresholds.items()))
+    names = [engine.card.id, "tta", *(f"{name} > {threshold:.3g}" for name, threshold in thresholds.items())]
+    print(f"{'fire':24}" + "".join(f"{name:>16}" for name in names))
     rows = []
     for fire in known:
-        burned = segment(engine, fire)
-        rows.append([iou(fire, burned), *(iou(fire, INDICES[name](fire) > t) for name, t in thresholds.items())])
+        burned = segment(mirrored, fire)
+        masks = [segment(engine, fire), burned, *(INDICES[name](fire) > t for name, t in thresholds.items())]
+        rows.append([iou(fire, mask) for mask in masks])
         print(f"{fire.name:24}" + "".join(f"{value:16.3f}" for value in rows[-1]))
         if arguments.pictures:
             arguments.pictures.mkdir(parents=True, exist_ok=True)

@@ -37,5 +37,9 @@ class EngineUnavailable(ModelError):
     """The device that was asked for is not there."""
 
 
+class ModelUnsuited(ModelError):
+    """What was asked for is not what the model can do."""
+
+
 class StateRefused(ModelError):
     """A saved state does not fit the model, or a scene does not follow the last one."""

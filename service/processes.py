@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from models.errors import ModelUnknown
+from models.engines.flips import check_averages
+from models.errors import ModelUnknown, ModelUnsuited
 from models.registry import find_model
 from service.defaults import MIN_AREA_HA, SIMPLIFY_PX
 from service.errors import InputsRefused
@@ -48,6 +49,10 @@ class SegmentInputs(BaseModel):
     simplify_px: Annotated[
         float, Field(ge=0, le=100, description="Tolerance of the polygons' outlines in pixels; 0: the pixels' edges.")
     ] = SIMPLIFY_PX
+    tta: Annotated[
+        bool,
+        Field(description="Test-time augmentation: the mean over four mirror images, at four times the time."),
+    ] = False
 
     @field_validator("period")
     @classmethod
@@ -91,13 +96,15 @@ def check_inputs(inputs: SegmentInputs, folders: Sequence[Path], max_aoi_km2: fl
 
     Raises:
         AreaRefused: the area cannot be used or is too large.
-        InputsRefused: the model is unknown.
+        InputsRefused: the model is unknown, or cannot do what is asked.
     """
     from geo.aoi import check_area, parse_aoi
 
     try:
         card, _ = find_model(inputs.model, folders)
-    except ModelUnknown as err:
+        if inputs.tta:
+            check_averages(card)
+    except (ModelUnknown, ModelUnsuited) as err:
         raise InputsRefused(str(err)) from err
     area = parse_aoi(inputs.aoi)
     check_area(area, max_aoi_km2)

@@ -31,7 +31,7 @@ def create_job(session: Session, owner: str, inputs: dict[str, Any]) -> JobRecor
         session: a session without a transaction under way.
         owner: whose job it is.
         inputs: JSON values: model; and, where wanted, aoi (GeoJSON), start and end (YYYY-MM-DD), scenes (ids),
-            date_by, min_area_ha, simplify_px.
+            date_by, min_area_ha, simplify_px, tta.
 
     Raises:
         JobRefused: an input is missing or of the wrong kind.

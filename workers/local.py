@@ -75,7 +75,7 @@ def segment_locally(
         scratch = Path(name)
         scenes = _ingest(files, scratch, progress)
         plan = make_plan(scenes, request, card, block_px=block_px, max_aoi_km2=max_aoi_km2)
-        engine = open_engine(model_folder, device=device, threads=threads)
+        engine = open_engine(model_folder, device=device, threads=threads, tta=plan.tta)
         total = len(plan.blocks) * len(plan.dates)
         for number, block in enumerate(plan.blocks):
 

@@ -50,6 +50,7 @@ class Plan:
         block_px, halo_px: edge of a core, and the context read around it, in pixels.
         min_area_ha: smallest polygon (minimum mapping unit).
         simplify_px: tolerance of the polygons' outlines, in pixels; 0 keeps the pixels' edges.
+        tta: test-time augmentation: the mean over mirror images.
     """
 
     model_id: str
@@ -62,6 +63,7 @@ class Plan:
     halo_px: int
     min_area_ha: float = 0.0
     simplify_px: float = 0.0
+    tta: bool = False
 
     def __post_init__(self) -> None:
         if not self.dates or not self.blocks:
@@ -87,6 +89,7 @@ class Plan:
             "halo_px": self.halo_px,
             "min_area_ha": self.min_area_ha,
             "simplify_px": self.simplify_px,
+            "tta": self.tta,
         }
 
     @classmethod
@@ -104,4 +107,5 @@ class Plan:
             halo_px=value["halo_px"],
             min_area_ha=value["min_area_ha"],
             simplify_px=value["simplify_px"],
+            tta=value.get("tta", False),
         )

@@ -20,6 +20,8 @@ from geo.grid import output_geobox, true_res_m
 from geo.lattice import crs_of
 from geo.scene import Scene
 from models.card import Card
+from models.engines.flips import check_averages
+from models.errors import ModelUnsuited
 from workers.errors import JobRefused
 from workers.plan import Plan, PlannedDate
 
@@ -39,6 +41,7 @@ class Request:
         date_by: which scenes are one date (`geo.dates.group_scenes`).
         min_area_ha: smallest polygon.
         simplify_px: tolerance of the polygons' outlines, in pixels.
+        tta: test-time augmentation: the mean over mirror images, at four times the time.
     """
 
     aoi: Mapping[str, Any] | None = None
@@ -47,6 +50,7 @@ class Request:
     date_by: DateBy = "day"
     min_area_ha: float = 0.0
     simplify_px: float = 0.0
+    tta: bool = False
 
     def __post_init__(self) -> None:
         if self.start and self.end and self.start > self.end:
@@ -73,11 +77,13 @@ def make_plan(scenes: Sequence[Scene], request: Request, card: Card, *, block_px
     if not scenes:
         raise JobRefused("there are no scenes: send at least one first")
     try:
+        if request.tta:
+            check_averages(card)
         area = _area(scenes, request, max_aoi_km2)
         chosen = _choose(sorted(scenes, key=lambda scene: scene.id), area.geometry, request)
         _check_scenes(chosen, card)
         geobox = output_geobox(chosen, area.geometry, card.stride_px)
-    except GeoError as err:
+    except (GeoError, ModelUnsuited) as err:
         raise JobRefused(str(err)) from err
     dates = tuple(
         PlannedDate(group.label, group.day, tuple(scene.id for scene in group.scenes))
@@ -97,6 +103,7 @@ def make_plan(scenes: Sequence[Scene], request: Request, card: Card, *, block_px
         halo_px=card.halo_px,
         min_area_ha=request.min_area_ha,
         simplify_px=request.simplify_px,
+        tta=request.tta,
     )
 
 

@@ -40,6 +40,7 @@ def read_request(inputs: dict[str, Any]) -> Request:
             date_by=inputs.get("date_by") or "day",
             min_area_ha=float(inputs.get("min_area_ha") or 0.0),
             simplify_px=float(inputs.get("simplify_px") or 0.0),
+            tta=bool(inputs.get("tta")),
         )
     except (TypeError, ValueError) as err:
         raise JobRefused(f"the job's inputs cannot be read: {err}") from err

@@ -40,7 +40,7 @@ def _segment(current: Attempt) -> None:
     plan, items = _load(place, str(job_id))
     scenes = {scene_id: scene_from_item(item, place.store.gdal_path) for scene_id, item in items.items()}
     _, folder = find_model(plan.model_id, place.settings.model_folders)
-    engine = place.engine(folder, plan.model_hash)
+    engine = place.engine(folder, plan.model_hash, tta=plan.tta)
     if engine.card.hashes.get("weights.safetensors", "") != plan.model_hash:
         raise ModelUnknown(
             f"the job was planned with other weights of {plan.model_id} than this worker has: give all machines the "

@@ -35,17 +35,18 @@ class Workplace:
     celery: Celery
     scratch: Path
     stopping: threading.Event = field(default_factory=threading.Event)
-    _engines: dict[str, Engine] = field(default_factory=dict)
+    _engines: dict[tuple[str, bool], Engine] = field(default_factory=dict)
     _opening: threading.Lock = field(default_factory=threading.Lock)
 
-    def engine(self, folder: Path, model_hash: str) -> Engine:
-        """Return the engine of a checkpoint, loaded once per process and hash of its weights."""
+    def engine(self, folder: Path, model_hash: str, *, tta: bool) -> Engine:
+        """Return the engine of a checkpoint, with test-time augmentation or without, loaded once per process."""
         from models.engines.open import open_engine
 
+        key = model_hash, tta
         with self._opening:
-            if model_hash not in self._engines:
+            if key not in self._engines:
                 while len(self._engines) >= ENGINES_KEPT:
                     self._engines.pop(next(iter(self._engines)))
-                settings = self.settings
-                self._engines[model_hash] = open_engine(folder, device=settings.device, threads=settings.threads)
-            return self._engines[model_hash]
+                device, threads = self.settings.device, self.settings.threads
+                self._engines[key] = open_engine(folder, device=device, threads=threads, tta=tta)
+            return self._engines[key]

@@ -8,10 +8,11 @@ from pathlib import Path
 from models.card import Card, read_card
 from models.engine import Engine
 from models.engines.blend import BlendEngine
+from models.engines.flips import FlipEngine, check_averages
 from models.errors import EngineUnavailable
 
 
-def open_engine(folder: Path, *, device: str = "auto", threads: int = 0) -> Engine:
+def open_engine(folder: Path, *, device: str = "auto", threads: int = 0, tta: bool = False) -> Engine:
     """Open the checkpoint in `folder`, ready to run.
 
     Args:
@@ -19,20 +20,25 @@ def open_engine(folder: Path, *, device: str = "auto", threads: int = 0) -> Engi
         device: `cpu` (onnxruntime; torch for instances), `cuda` (torch, bfloat16; float32 for
             instances), or `auto`: CUDA where torch and a device are there.
         threads: CPU threads of the engine; 0 = one per CPU that this process may use.
+        tta: test-time augmentation (`models.engines.flips`).
 
     Raises:
         CheckpointRefused: a file is missing, or is not what the card says.
         EngineUnavailable: the device is unknown, or is not there.
+        ModelUnsuited: test-time augmentation of a network that finds instances.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise EngineUnavailable(f"unknown device {device!r}; use auto, cpu or cuda")
     card = read_card(folder)
+    if tta:
+        check_averages(card)
     cuda = device != "cpu" and _has_cuda()
     if device == "cuda" and not cuda:
         raise EngineUnavailable("device cuda was asked for, but torch sees no CUDA device; use auto or cpu")
     if card.tiling == "instances":
         return _open_instances(folder, card, threads=threads, cuda=cuda)
     engine = _open_inner(folder, card, threads=threads, cuda=cuda)
+    engine = FlipEngine(engine) if tta else engine
     return BlendEngine(engine) if card.tiling == "blend" else engine
 
 

@@ -33,6 +33,9 @@ class FitConfig:
         mixed_precision: bfloat16 where it is safe, on CUDA only.
         start: folder of a checkpoint whose weights come first; empty = fresh ones. Not written to the card, which
             tells the checkpoint's name and hash instead.
+        keep: share of the first weights in those that are shipped, for fine-tuning on few images: half way back loses
+            little of what they teach, and little of what the network knew (Wortsman et al. 2022, "Robust fine-tuning
+            of zero-shot models").
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -51,6 +54,7 @@ class FitConfig:
     patience: int = field(default=0, metadata=LATER)
     mixed_precision: bool = field(default=False, metadata=LATER)
     start: str = field(default="", metadata=LATER)
+    keep: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "fit.steps", "1 or more", self.steps)
@@ -62,3 +66,7 @@ class FitConfig:
         require(self.missed_weight > 0, "fit.missed_weight", "more than 0", self.missed_weight)
         require(self.clip_norm > 0, "fit.clip_norm", "more than 0", self.clip_norm)
         require(self.patience >= 0, "fit.patience", "0 or more", self.patience)
+        require(0 <= self.keep < 1, "fit.keep", "a share of 0 or more, below 1", self.keep)
+        require(
+            not self.keep or bool(self.start), "fit.start", "a checkpoint, of which fit.keep keeps a share", self.start
+        )

@@ -125,6 +125,10 @@ def fit(
     _Loop(lesson, run, adversary, processes, watchers if processes.first else ()).walk(card, out_dir, facts, readers)
     found = lesson.build().eval().requires_grad_(False)  # on the CPU, with norms that know no other process
     found.load_state_dict(run.best or average.state_dict())
+    if start is not None and config.fit.keep > 0:
+        first = lesson.build()
+        first.load_state_dict(start.load())
+        follow(found, first, 1 - config.fit.keep)
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,7 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from geo.simulator.spec import Theme
-    from models.card import Card
+    from models.card import Card, LandClass
+    from models.engine import Engine
     from models.training.config import TrainConfig
     from models.training.scorecard import Scorecard
 
@@ -62,6 +64,7 @@ def evaluate(
     labels: Annotated[str | None, typer.Option(help="With --config: their labels, as for train.")] = None,
     split: Annotated[str, typer.Option(help="Of those data: held-out, train or all.")] = "held-out",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "cpu",
+    tta: Annotated[bool, typer.Option("--tta", help="With test-time augmentation: four times the time.")] = False,
     report: Annotated[Path | None, typer.Option(help="Folder for scores.json and pictures of the scores.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on a terminal too.")] = False,
 ) -> None:
@@ -72,6 +75,7 @@ def evaluate(
     from rich.console import Console
 
     from models.card import read_card
+    from models.engines.open import open_engine
     from models.registry import find_model
     from models.training.report import as_json as written
     from models.training.report import write_report
@@ -82,13 +86,14 @@ def evaluate(
         card, folder = read_card(Path(model)), Path(model)
     else:
         card, folder = find_model(model, Settings().model_folders)
+    engine = open_engine(folder, device=device, tta=tta)
     if config is not None:
         wanted = _with_data(_read(config), data, scenes, labels)
         score_data = _score_file_series if _reads_series(wanted) else _score_pictures
-        scores, found = score_data(card, folder, wanted, split, device)
+        scores, found = score_data(engine, wanted, split)
     else:
         kind: Literal["validation", "test"] = "validation" if validation else "test"
-        scores, found = _score_series(card, folder, kind, series, size, device)
+        scores, found = _score_series(engine, kind, series, size)
     told = {"model": card.id, **found, **scores.told(), "confusion": scores.confusion.counts.tolist()}
     if sys.stdout.isatty() and not as_json:
         print_scores(Console(), told, [one.name for one in card.classes])
@@ -135,31 +140,26 @@ def _with_data(config: TrainConfig, folder: Path | None, scenes: str | None, lab
 
 
 def _score_series(
-    card: Card, folder: Path, split: Literal["validation", "test"], series: int, size: int, device: str
+    engine: Engine, split: Literal["validation", "test"], series: int, size: int
 ) -> tuple[Scorecard, dict[str, object]]:
-    from models.engines.open import open_engine
     from models.errors import ModelUnknown
     from models.training.evaluate_series import score_series
     from models.training.themes import THEMES
 
     themes: tuple[Theme, ...] = ("burned-area", "tree-cover")
-    fitting = [theme for theme in themes if THEMES[theme].classes == card.classes]
+    fitting = [theme for theme in themes if THEMES[theme].classes == engine.card.classes]
     if not fitting:
         raise ModelUnknown(
-            f"{card.id} has a legend of its own; simulated series have the truth for {' and '.join(themes)}; "
+            f"{engine.card.id} has a legend of its own; simulated series have the truth for {' and '.join(themes)}; "
             "score it on data with --config"
         )
-    engine = open_engine(folder, device=device)
     scores, found = score_series(engine, fitting[0], split=split, series=series, side_px=size)
     # By these names cards tell of the followed class, a mean over dates; "accuracy" is the scorecard's too.
     told = {name: value for name, value in found.items() if name != "accuracy"}
     return scores, {"split": split, "series": series, "size": size, **told}
 
 
-def _score_pictures(
-    card: Card, folder: Path, config: TrainConfig, split: str, device: str
-) -> tuple[Scorecard, dict[str, object]]:
-    from models.engines.open import open_engine
+def _score_pictures(engine: Engine, config: TrainConfig, split: str) -> tuple[Scorecard, dict[str, object]]:
     from models.errors import ConfigRefused
     from models.training.datasets.open import open_source
     from models.training.evaluate_pictures import evaluate_pictures
@@ -169,19 +169,25 @@ def _score_pictures(
         raise ConfigRefused(f"--split: expected held-out, train or all; got {split!r}")
     theme = about(config.theme, config.legend)
     source = open_source(config, theme)
-    if source.bands != card.bands or len(theme.classes) != len(card.classes):
-        known, labelled = (", ".join(c.name for c in classes) for classes in (card.classes, theme.classes))
-        raise ConfigRefused(
-            f"{card.id} reads {', '.join(card.bands)} and knows {known}; the data have {', '.join(source.bands)} and "
-            f"{labelled}: change data.bands or the legend"
-        )
+    _check_fits(engine.card, source.bands, theme.classes)
     for note in source.notes:
         print(note, file=sys.stderr)
-    found = evaluate_pictures(open_engine(folder, device=device), source.pictures(split))
+    found = evaluate_pictures(engine, source.pictures(split))
     return found.scores, {
         "data": source.about, "data_sha256": source.fingerprint, "split": split, "pictures": found.pictures,
         "pixels": found.pixels, "mean_iou_by_picture": found.by_picture,
     }  # fmt: skip
+
+
+def _check_fits(card: Card, bands: Sequence[str], classes: Sequence[LandClass]) -> None:
+    from models.errors import ConfigRefused
+
+    if tuple(bands) != card.bands or len(classes) != len(card.classes):
+        known, labelled = (", ".join(c.name for c in legend) for legend in (card.classes, classes))
+        raise ConfigRefused(
+            f"{card.id} reads {', '.join(card.bands)} and knows {known}; the data have {', '.join(bands)} and "
+            f"{labelled}: change data.bands or the legend"
+        )
 
 
 def _reads_series(config: TrainConfig) -> bool:
@@ -190,25 +196,17 @@ def _reads_series(config: TrainConfig) -> bool:
     return isinstance(config.data, SeriesTable)
 
 
-def _score_file_series(
-    card: Card, folder: Path, config: TrainConfig, split: str, device: str
-) -> tuple[Scorecard, dict[str, object]]:
-    from models.engines.open import open_engine
-    from models.errors import ConfigRefused
+def _score_file_series(engine: Engine, config: TrainConfig, split: str) -> tuple[Scorecard, dict[str, object]]:
     from models.training.datasets.open_series import open_file_series
     from models.training.evaluate_series import score_file_series
     from models.training.recurrent import about_series
 
     theme = about_series(config)
     source = open_file_series(config, theme)
-    if source.bands != card.bands or len(theme.classes) != len(card.classes):
-        raise ConfigRefused(
-            f"{card.id} reads {', '.join(card.bands)} and knows {len(card.classes)} classes; the data have "
-            f"{', '.join(source.bands)} and {len(theme.classes)}: change data.bands or the legend"
-        )
+    _check_fits(engine.card, source.bands, theme.classes)
     for note in source.notes:
         print(note, file=sys.stderr)
-    scores, by_series = score_file_series(open_engine(folder, device=device), source.side(split))
+    scores, by_series = score_file_series(engine, source.side(split))
     return scores, {
         "data": source.about, "data_sha256": source.fingerprint, "split": split, "series": len(by_series),
         "mean_iou_by_series": by_series,

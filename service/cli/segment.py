@@ -50,6 +50,10 @@ def segment(
     simplify_px: Annotated[
         float, typer.Option(min=0, help="Simplify polygons by this many pixels; 0: the pixels' edges.")
     ] = SIMPLIFY_PX,
+    tta: Annotated[
+        bool,
+        typer.Option("--tta", help="Test-time augmentation: the mean over four mirror images, four times the time."),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="CPU threads of the network; 0: all cores.")] = 0,
     block_px: Annotated[int, typer.Option(min=64, help="Largest edge of a block in pixels.")] = 1024,
@@ -68,6 +72,7 @@ def segment(
         date_by=date_by.value,
         min_area_ha=min_area_ha,
         simplify_px=simplify_px,
+        tta=tta,
     )
     with _terminated_like_interrupted(), _progress_bar() as progress:
         products = segment_locally(

@@ -45,6 +45,7 @@ def test_execution(http: httpx.Client, parts: Context) -> None:
         "date_by": "day",
         "min_area_ha": 0.5,
         "simplify_px": 1.0,
+        "tta": False,
         "notes": [],
     }
 
@@ -60,6 +61,8 @@ def test_what_was_repaired_is_told(http: httpx.Client) -> None:
     ("changes", "word"),
     [
         ({"model": "lava"}, "burned-area@1"),
+        ({"model": "mask-rcnn", "tta": True}, "leave tta out"),
+        ({"tta": 2}, "#/inputs/tta"),
         ({"model": None}, "#/inputs/model"),
         ({"aoi": None}, "#/inputs/aoi"),
         ({"aoi": {"type": "Point", "coordinates": [0, 0]}}, "Point"),

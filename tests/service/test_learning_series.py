@@ -57,4 +57,4 @@ def test_another_network_is_not_scored_on_series(tmp_path: Path) -> None:
         app, ["evaluate", "burned-area", "--config", str(config), "--data", str(tmp_path / "fires")]
     )
     assert told.exit_code != 0
-    assert "the data have red and 2: change data.bands" in str(told.exception) + told.output
+    assert "the data have red and unburned, burned: change data.bands" in str(told.exception) + told.output

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ NAMES = [
 ]
 
 
-def plan_blocks(whole: Whole, folder: Path, block_px: int = 96, grid: GeoBox = GRID, **options: float) -> Plan:
+def plan_blocks(whole: Whole, folder: Path, block_px: int = 96, grid: GeoBox = GRID, **options: Any) -> Plan:
     return Plan(
         model_id="burned-area@1",
         model_hash="0" * 64,

@@ -80,13 +80,13 @@ def run(
     return len(plan.blocks), probs, masks
 
 
-@pytest.mark.parametrize("theme", ["burned-area", "tree-cover"])
-def test_shipped_networks_tile_exactly(theme: Theme, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("theme", "tta"), [("burned-area", False), ("burned-area", True), ("tree-cover", False)])
+def test_shipped_networks_tile_exactly(theme: Theme, tta: bool, tmp_path: Path) -> None:
     spec = SeriesSpec(
         theme=theme, height=GRID.shape[0], width=GRID.shape[1], dates=3, fire_chance=1.0, clearing_chance=1.0
     )
     scenes = scenes_of(simulate(spec, 11_900), tmp_path)
-    engine = open_engine(SHIPPED / theme, device="cpu", threads=1)
+    engine = open_engine(SHIPPED / theme, device="cpu", threads=1, tta=tta)
     blocks, whole, masks = run(scenes, engine, tmp_path / "whole", 1024)
     assert blocks == 1
     assert {0, 1, 255} <= set(np.unique(masks))

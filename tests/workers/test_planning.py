@@ -91,6 +91,7 @@ def test_scenes_outside_the_area_are_left_out() -> None:
         ({"request": Request(aoi={"type": "Polygon", "coordinates": []})}, "is empty"),
         ({"request": Request(aoi=lonlat_box(utm_grid(9, 9, x=900_000), 0, 0, 9, 9))}, "lies outside of all 4 scene"),
         ({"scenes": []}, "no scenes"),
+        ({"request": Request(tta=True), "tiling": "instances", "tile_px": 8, "radius_px": 4}, "leave tta out"),
         ({"max_aoi_km2": 0.5}, "at most 0 km2|at most 1 km2"),
         ({"res_m": (10.0, 20.0)}, "pixels of 3 m; model plain@1 was trained for 10 to 20 m"),
         ({"res_m": (0.2, 0.5)}, "resample"),

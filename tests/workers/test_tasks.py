@@ -128,7 +128,7 @@ def test_dismissing_stops_the_block_under_way_and_leaves_nothing(
     """Dismissed while a block is at its second date: the network is not asked for another one."""
     segment_block(place, job, 0)
     card_folder = SHIPPED / "burned-area"
-    engine = place.engine(card_folder, (again(place, JobRecord, job).plan or {})["model_hash"])
+    engine = place.engine(card_folder, (again(place, JobRecord, job).plan or {})["model_hash"], tta=False)
     steps, step = [], type(engine).step
 
     def counted(self: object, *args: object) -> object:

@@ -46,6 +46,23 @@ def test_the_weights_come_first_and_the_card_says_so(first: Path, tmp_path: Path
     assert any(not torch.allclose(value, fresh[name]) for name, value in new.state_dict().items())
 
 
+def test_a_share_of_the_first_weights_is_kept(first: Path, tmp_path: Path) -> None:
+    runs = {keep: train(starting(first, keep=keep), tmp_path / str(keep)) for keep in (0.0, 0.25)}
+    before, tuned, kept = (
+        load_network(folder, read_card(folder)).state_dict() for folder in (first, runs[0.0], runs[0.25])
+    )
+    for name, value in kept.items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, 0.25 * before[name] + 0.75 * tuned[name], rtol=0, atol=1e-6)
+    assert any(not torch.allclose(value, tuned[name]) for name, value in kept.items())
+    assert read_card(runs[0.25]).training["config"]["fit"]["keep"] == 0.25
+
+
+def test_a_share_of_nothing_is_refused() -> None:
+    with pytest.raises(ConfigRefused, match=r"fit.start: expected a checkpoint, of which fit.keep keeps a share"):
+        FitConfig(keep=0.5)
+
+
 class Killed(Exception):
     """Stands for a signal."""
 
