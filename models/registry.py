@@ -31,3 +31,16 @@ def find_model(model_id: str, folders: Sequence[Path] = ()) -> tuple[Card, Path]
         names = ", ".join(sorted({card.id for card, _ in known})) or "none installed"
         raise ModelUnknown(f"no model {model_id!r}; there are: {names}")
     return max(fitting, key=lambda found: found[0].version)
+
+
+def locate_model(model: str, folders: Sequence[Path] = ()) -> tuple[Card, Path]:
+    """Return card and folder of what a user names: a checkpoint's folder, or as in `find_model`.
+
+    Raises:
+        CheckpointRefused: a folder of that name is there, and is no checkpoint.
+        ModelUnknown: there is neither.
+    """
+    folder = Path(model).expanduser()
+    if folder.is_dir() and ((folder / "card.json").exists() or len(folder.parts) > 1):
+        return read_card(folder), folder
+    return find_model(model, folders)

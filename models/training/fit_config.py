@@ -31,8 +31,8 @@ class FitConfig:
         patience: scores in a row without a new best one after which training stops, and the weights of the best score
             are what is shipped; 0 = never.
         mixed_precision: bfloat16 where it is safe, on CUDA only.
-        start: folder of a checkpoint whose weights come first; empty = fresh ones. Not written to the card, which
-            tells the checkpoint's name and hash instead.
+        start: folder of a checkpoint whose weights come first, or name of a shipped one; empty = fresh ones. Not
+            written to the card, which tells the checkpoint's name and hash instead.
         keep: share of the first weights in those that are shipped, for fine-tuning on few images: half way back loses
             little of what they teach, and little of what the network knew (Wortsman et al. 2022, "Robust fine-tuning
             of zero-shot models").

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from models.card import Card, read_card
+from models.card import Card
 from models.checkpoint import load_network
 from models.checkpoint_files import WEIGHTS, read_checked
 from models.errors import ConfigRefused
+from models.registry import locate_model
 
 SAME = ("family", "bands", "mean", "std", "architecture")
 """What must be equal in both cards, beside the classes' names: weights mean nothing under another normalisation."""
@@ -51,17 +52,17 @@ def find_start(folder: str, card: Card) -> Start | None:
     """Find the checkpoint that a training starts from, if it starts from one.
 
     Args:
-        folder: of the checkpoint; empty = none.
+        folder: of the checkpoint, or the name of a shipped one; empty = none.
         card: of the network that is to be trained.
 
     Raises:
         ConfigRefused: its network is another one.
-        CheckpointRefused: there is no checkpoint, or its files do not fit its card.
+        CheckpointRefused: the folder holds no checkpoint, or its files do not fit its card.
+        ModelUnknown: there is nothing of that name.
     """
     if not folder:
         return None
-    path = Path(folder).expanduser()
-    first = read_card(path)
+    first, path = locate_model(folder)
     ours, theirs = _compared(card), _compared(first)
     for key, value in ours.items():
         if theirs[key] != value:

@@ -74,18 +74,14 @@ def evaluate(
     """
     from rich.console import Console
 
-    from models.card import read_card
     from models.engines.open import open_engine
-    from models.registry import find_model
+    from models.registry import locate_model
     from models.training.report import as_json as written
     from models.training.report import write_report
     from service.cli.score_table import print_scores
     from workers.settings import Settings
 
-    if Path(model, "card.json").is_file():
-        card, folder = read_card(Path(model)), Path(model)
-    else:
-        card, folder = find_model(model, Settings().model_folders)
+    card, folder = locate_model(model, Settings().model_folders)
     engine = open_engine(folder, device=device, tta=tta)
     if config is not None:
         wanted = _with_data(_read(config), data, scenes, labels)

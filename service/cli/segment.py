@@ -60,10 +60,12 @@ def segment(
 ) -> None:
     """Segment scenes from files into masks, change dates, polygons and areas; no server is needed."""
     from geo.bands import parse_bands
+    from models.registry import locate_model
     from workers.local import segment_locally
     from workers.planning import Request
+    from workers.settings import Settings
 
-    folder = _model_folder(model)
+    _, folder = locate_model(model, Settings().model_folders)
     files = scene_files(scenes, parse_bands(bands) if bands else None, scale)
     request = Request(
         aoi=_read_aoi(aoi) if aoi else None,
@@ -124,15 +126,6 @@ def split_date(text: str) -> tuple[Path, datetime | None]:
     except ValueError:
         raise SceneRejected(f"expected a date as 2020-08-01 or 2020-08-01T10:30 after the @; got {stamp!r}") from None
     return Path(path), acquired if acquired.tzinfo else acquired.replace(tzinfo=UTC)
-
-
-def _model_folder(model: str) -> Path:
-    from models.registry import find_model
-    from workers.settings import Settings
-
-    if Path(model, "card.json").is_file():
-        return Path(model)
-    return find_model(model, Settings().model_folders)[1]
 
 
 def _read_aoi(path: Path) -> dict[str, Any]:

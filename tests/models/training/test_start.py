@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from models.card import read_card
 from models.checkpoint import load_network
-from models.errors import CheckpointRefused, ConfigRefused
+from models.errors import CheckpointRefused, ConfigRefused, ModelUnknown
 from models.training.config import TrainConfig
 from models.training.fit_config import FitConfig
 from models.training.loop import train
@@ -106,6 +106,10 @@ def test_what_is_no_checkpoint_is_refused(first: Path, tmp_path: Path) -> None:
     assert find_start("", card) is None
     with pytest.raises(CheckpointRefused, match=r"a checkpoint needs card.json"):
         find_start(str(tmp_path), card)
+    with pytest.raises(ModelUnknown, match="no model 'nowhere'; there are: burned-area@1, "):
+        find_start("nowhere", card)
+    with pytest.raises(ConfigRefused, match=r'fit.start: unet@1 in .*unet has family "unet"'):
+        find_start("unet", card)
     (tmp_path / "card.json").write_text(card.model_dump_json())
     (tmp_path / "weights.safetensors").write_bytes(b"cut short")
     with pytest.raises(CheckpointRefused, match="should have SHA-256"):
