@@ -31,9 +31,12 @@ from geo.simulator.series import Series
 from geo.simulator.spec import THEMES as THEME_NAMES
 from geo.simulator.spec import Theme
 from models.checkpoint import load_network
+from models.engine import Engine
+from models.engines.open import open_engine
 from models.registry import find_model
 from models.settling import settle
 from models.training.config import DataConfig, NetworkConfig, TrainConfig, read_config, shipped_config
+from models.training.evaluate import walked
 from models.training.recurrent import about_series
 
 Run = Callable[[Series], tuple[NDArray[np.uint8], NDArray[np.float32] | None]]
@@ -43,6 +46,7 @@ def networks(theme: Theme, rivals: Path | None) -> Iterator[tuple[str, Run]]:
     """Yield the shipped network of a theme, and the rivals that were trained."""
     card, folder = find_model(theme)
     yield f"{card.id}, as shipped", runner(load_network(folder, card), lasting=card.change.lasting)
+    yield f"{card.id}, tta", engine_runner(open_engine(folder, device="cpu", tta=True))
     if rivals is None:
         return
     config = read_config(shipped_config(theme))
@@ -62,6 +66,17 @@ def runner(net: nn.Module, *, lasting: bool) -> Run:
     def run(series: Series) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         probs = probs_of(net, series)
         return np.stack([*settle(probs, lasting=lasting)]), probs
+
+    return run
+
+
+def engine_runner(engine: Engine) -> Run:
+    """Return what runs an engine over a series."""
+
+    def run(series: Series) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
+        looks = zip(series.reflectance, series.clear, series.days, strict=True)
+        probs = np.stack([*walked(engine, series.spec.shape, looks)])
+        return np.stack([*settle(probs, lasting=engine.card.change.lasting)]), probs
 
     return run
 

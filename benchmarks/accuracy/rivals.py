@@ -6,10 +6,12 @@ loop trains them all on the same chips. Where a date is not clear, what they say
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from models.recurrent_unet import RecurrentUNet
 from models.training.config import NetworkConfig
@@ -74,6 +76,35 @@ class BottleneckOnly(NoDifference):
         return [*(torch.zeros_like(share) for share in finer), coarsest]
 
 
+class WiderView(RecurrentUNet):
+    """The network with dilated convolutions over what it remembers at the coarsest level: 48 px more on each side."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.around = nn.Sequential(*(_Dilated(self.widths[-1], dilation) for dilation in (2, 4)))
+
+    def _decode(self, levels: Sequence[Tensor]) -> Tensor:
+        return super()._decode([*levels[:-1], self.around(levels[-1])])
+
+
+class _Dilated(nn.Module):
+    """A residual bottleneck with a dilated 3x3 (Yu & Koltun 2016); at first it changes nothing."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        inner = channels * 2 // 5
+        self.narrow = nn.Conv2d(channels, inner, 1, bias=False)
+        self.norm = nn.BatchNorm2d(inner)
+        self.spread = nn.Conv2d(inner, inner, 3, padding=dilation, dilation=dilation)
+        self.widen = nn.Conv2d(inner, channels, 1, bias=False)
+        nn.init.zeros_(self.widen.weight)
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        inner = functional.relu(self.norm(self.narrow(x_NCHW)))
+        more: Tensor = self.widen(functional.relu(self.spread(inner)))
+        return x_NCHW + more
+
+
 def first_look(x_BTCHW: Tensor, clear_BTHW: Tensor) -> Tensor:
     """Return each pixel's first clear look as known at each date: at earlier dates, and there, the date's own."""
     first, seen, out = x_BTCHW[:, 0], clear_BTHW[:, :1], []
@@ -97,6 +128,7 @@ Build = Callable[[NetworkConfig, Theme], nn.Module]
 
 RIVALS: dict[str, Build] = {
     "recurrent": lambda config, theme: _body(config, theme, theme.head),
+    "recurrent, wider view": lambda config, theme: _body(config, theme, theme.head, kind=WiderView),
     "recurrent, class head": lambda config, theme: _body(config, theme, "class"),
     "recurrent, no difference": lambda config, theme: _body(config, theme, theme.head, kind=NoDifference),
     "bottleneck only": lambda config, theme: _body(config, theme, "class", kind=BottleneckOnly),

@@ -95,7 +95,7 @@ def probs_of(net: nn.Module, series: Series) -> NDArray[np.float32]:
     The recurrent network runs date by date, as in a job. A rival sees all dates at once, each of which knows earlier
     ones at most; a date that is not clear repeats the last look.
     """
-    if type(net) is RecurrentUNet:
+    if isinstance(net, RecurrentUNet):
         return np.stack([*stepped(net, series)])
     with torch.inference_mode():
         x, clear = torch.from_numpy(series.reflectance[None]), torch.from_numpy(series.clear[None])
