@@ -60,7 +60,7 @@ def landsat(folder: Path) -> tuple[list[int], NDArray[np.float32]]:
 
 def follow(engine: Engine, years: Sequence[int], images: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the masks, (T, H, W), of composites that are dated to the middle of their year."""
-    clear = (images > 0).all(1)
+    clear: NDArray[np.bool_] = np.all(images > 0, axis=1)
     days = [float((date(year, 7, 15) - EPOCH).days) for year in years]
     looks = zip(images, clear, days, strict=True)
     shape = (images.shape[2], images.shape[3])

@@ -156,6 +156,7 @@ _OUTPUTS = {
     "mask_YYYYMMDD.tif": ("class of every pixel, one file per date", _media(COG)),
     "change_date.tif": ("day of change, days since 1970-01-01", _media(COG)),
     "confidence.tif": ("confidence of the last class, 0-100", _media(COG)),
+    "last_look.tif": ("day of the last clear look, days since 1970-01-01", _media(COG)),
     "polygons.geojson": ("polygons of every class", _media("application/geo+json")),
     "polygons.gpkg": ("polygons of every class", _media("application/geopackage+sqlite3")),
     "areas.csv": ("hectares per class and date", _media("text/csv")),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from workers.block_pipeline import SUMMARY_BANDS
 from workers.instances import write_instance_raster
 from workers.plan import Plan, PlannedDate
 from workers.product import Product, product_of
+
+REGION_BANDS = tuple(field.name for field in fields(Sources) if field.name in SUMMARY_BANDS)
+"""Of a block's summary, what polygons are made of."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ def assemble(
     """Build every product of a job from its blocks' files.
 
     Products: mask_<label>.tif per date (and .tif.aux.xml beside it, where GDAL keeps the names of classes),
-    change_date.tif, confidence.tif, polygons.geojson, polygons.gpkg, each with a .qml style, and areas.csv; where the
-    model finds instances, instances_<label>.tif and .geojson (with its style) per date.
+    change_date.tif, confidence.tif, last_look.tif, polygons.geojson, polygons.gpkg, each with a .qml style, and
+    areas.csv; where the model finds instances, instances_<label>.tif and .geojson (with its style) per date.
 
     Args:
         plan: of the job.
@@ -73,6 +76,7 @@ class _Products:
         yield from self._masks()
         yield from self._change_date()
         yield from self._confidence()
+        yield from self._last_look()
         yield from self._polygons()
         if self.card.tiling == "instances":
             for date in self.plan.dates:
@@ -94,16 +98,26 @@ class _Products:
 
     def _change_date(self) -> Iterator[_Step]:
         title = f"{self.card.title}: date of {self.card.change.name}, in days since 1970-01-01"
-        source = self._summary("change_date", "uint16", nodata=0, title=title)
+        source = self._summary("change_date", "uint16", 0, tags={"title": title})
         # The most frequent date overlooks pixels that have none: the change would grow with each overview.
         yield self._raster("change_date.tif", title, partial(write_cog, source, overviews="nearest"))
         yield self._style("change_date.qml", title, partial(style_dates, [d.date for d in self.plan.dates]))
 
     def _confidence(self) -> Iterator[_Step]:
         title = f"{self.card.title}: confidence of the last date's class, 0 to 100"
-        source = self._summary("confidence", "uint8", nodata=255, source_nodata=-1, title=title)
+        meaning = (
+            "100 x probability that the class of the last mask is right at that pixel; 255: never seen. It is as old "
+            "as the last clear look (last_look.tif): what happened under cloud since then is not in it."
+        )
+        source = self._summary("confidence", "uint8", 255, source_nodata=-1, tags={"title": title, "meaning": meaning})
         yield self._raster("confidence.tif", title, partial(write_cog, source, overviews="average", predictor=True))
         yield self._style("confidence.qml", title, style_confidence)
+
+    def _last_look(self) -> Iterator[_Step]:
+        title = f"{self.card.title}: date of the last clear look, in days since 1970-01-01"
+        source = self._summary("last_look", "uint16", 0, tags={"title": title})
+        yield self._raster("last_look.tif", title, partial(write_cog, source, overviews="nearest"))
+        yield self._style("last_look.qml", title, partial(style_dates, [d.date for d in self.plan.dates]))
 
     def _polygons(self) -> Iterator[_Step]:
         title = f"{self.card.title}: regions of one class and date of change"
@@ -148,17 +162,24 @@ class _Products:
             self.plan.geobox, self.plan.blocks, lambda index: self.block_folder(index) / "masks.tif", layer
         )
 
-    def _summary(self, name: str, dtype: str, nodata: int, source_nodata: int | None = None, title: str = "") -> str:
-        tags = {"model": self.plan.model_id, "title": title} if title else {}
+    def _summary(
+        self,
+        name: str,
+        dtype: str,
+        nodata: int,
+        source_nodata: int | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        told = {"model": self.plan.model_id, **tags} if tags else {}
         band = SUMMARY_BANDS.index(name) + 1
-        layer = Layer(band, "int32", dtype, nodata, source_nodata, description=name, tags=tags)
+        layer = Layer(band, "int32", dtype, nodata, source_nodata, description=name, tags=told)
         return mosaic_vrt(
             self.plan.geobox, self.plan.blocks, lambda index: self.block_folder(index) / "summary.tif", layer
         )
 
     def _find_regions(self) -> Regions:
         sources = Sources(
-            **{name: self._summary(name, "int32", nodata=0) for name in SUMMARY_BANDS},
+            **{name: self._summary(name, "int32", 0) for name in REGION_BANDS},
             mask=self._mask(len(self.plan.dates), "", {}),
         )
         return find_regions(

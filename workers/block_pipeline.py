@@ -32,7 +32,7 @@ from workers.plan import Plan
 FILES = ("masks.tif", "observed.tif", "summary.tif")
 """What a block leaves, whatever the network."""
 
-SUMMARY_BANDS = ("change_date", "first_seen", "last_seen", "confidence")
+SUMMARY_BANDS = ("change_date", "first_seen", "last_seen", "confidence", "last_look")
 OBSERVED_NODATA = 255
 
 
@@ -56,7 +56,7 @@ def segment_block(
       masks.tif     uint8, a band per date described by its label: class ids, 255 outside the area or never clear yet.
       observed.tif  uint8, a band per date: 1 clear, 0 not clear, 255 outside the area.
       summary.tif   int32, bands as `workers.history.History` tells them: change_date, first_seen,
-                    last_seen, confidence.
+                    last_seen, confidence, last_look.
       instances.npz only where the network finds instances: what each tile showed on each date (`workers.instances`).
 
     Args:
@@ -93,7 +93,7 @@ def segment_block(
                     record(labels[index], state)
                     probs, look = _core(probs, block, window, np.nan), _core(clear, block, window, False)
                     observed.write(np.where(inside, look.view(np.uint8), OBSERVED_NODATA).astype(np.uint8), index + 1)
-                    history.look(probs, look)
+                    history.look(probs, look, plan.dates[index].day)
                     yield probs
 
             for index, mask in enumerate(settle(looks(), lasting=card.change.lasting)):

@@ -18,7 +18,9 @@ class History:
                    0 where that never happens. So a pixel that is `after` at its first look has none.
       first_seen   1 + index of the date at which the last mask's class began its unbroken run; 0 = never seen.
       last_seen    1 + index of the last date at which the pixel was clear; 0 = never seen.
-      confidence   100 x probability of the last mask's class at the last date, rounded; -1 = never seen.
+      confidence   100 x probability of the last mask's class at the last date, rounded; -1 = never seen. Calibrated
+                   where the ground could be seen on that date; elsewhere it is as old as last_look.
+      last_look    day of the last date at which the pixel was clear; 0 = never seen.
     All are 0 (confidence -1) outside the area.
     """
 
@@ -32,17 +34,20 @@ class History:
         self._change_date = np.zeros(inside.shape, np.int32)
         self._first_seen = np.zeros(inside.shape, np.int32)
         self._last_seen = np.zeros(inside.shape, np.int32)
+        self._last_look = np.zeros(inside.shape, np.int32)
 
-    def look(self, probs: NDArray[np.float32], clear: NDArray[np.bool_]) -> None:
+    def look(self, probs: NDArray[np.float32], clear: NDArray[np.bool_], day: int) -> None:
         """Take a date's look in.
 
         Args:
             probs: (K, H, W); NaN where no date was clear yet.
             clear: (H, W), True = usable on this date.
+            day: of the date, days since 1970-01-01.
         """
         self._looks += 1
         self._probs = probs
         np.copyto(self._last_seen, self._looks, where=clear & self._inside)
+        np.copyto(self._last_look, day, where=clear & self._inside)
 
     def add(self, mask: NDArray[np.uint8], day: int) -> NDArray[np.uint8]:
         """Take the next date's mask in, and return it within the area.
@@ -60,7 +65,7 @@ class History:
         return mask
 
     def summary(self) -> Iterator[NDArray[np.int32]]:
-        """Yield change_date, first_seen, last_seen and confidence, as they are after the last date."""
+        """Yield change_date, first_seen, last_seen, confidence and last_look, as they are after the last date."""
         yield self._change_date
         seen = self._mask != MASK_NODATA
         yield np.where(seen, self._first_seen, 0)
@@ -69,3 +74,4 @@ class History:
         with np.errstate(invalid="ignore"):
             percent = np.rint(np.take_along_axis(self._probs, own, axis=0)[0] * 100.0)
         yield np.where(seen, percent, -1).astype(np.int32)
+        yield self._last_look

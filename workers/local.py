@@ -114,11 +114,11 @@ def _folder(scratch: Path, index: int) -> Path:
 
 
 def _counting(plan: Plan, progress: Progress) -> Callable[[str], None]:
-    """Count products as they are begun: a mask for each date, and five more with their styles."""
+    """Count products as they are begun: a mask for each date, and six more with their styles."""
     begun: list[str] = []
 
     def begin(name: str) -> None:
-        progress("writing", len(begun), max(2 * len(plan.dates) + 7, len(begun) + 1))
+        progress("writing", len(begun), max(2 * len(plan.dates) + 9, len(begun) + 1))
         begun.append(name)
 
     return begin

@@ -26,7 +26,7 @@ class Whole:
 
     Attributes:
         masks, observed: (T, H, W) uint8, as in masks.tif and observed.tif.
-        summary: (4, H, W) int32: change_date, first_seen, last_seen, confidence.
+        summary: (5, H, W) int32: change_date, first_seen, last_seen, confidence, last_look.
     """
 
     masks: NDArray[np.uint8]
@@ -45,7 +45,7 @@ def burning(shape: tuple[int, int], seed: int = 0, days: tuple[int, ...] = DAYS,
     arrival = count - np.searchsorted(np.quantile(field, np.linspace(0.55, 0.95, count)), field)
     masks = np.full((count, *shape), 255, np.uint8)
     observed = np.full((count, *shape), 255, np.uint8)
-    summary = np.zeros((4, *shape), np.int32)
+    summary = np.zeros((5, *shape), np.int32)
     summary[3] = np.where(outside, -1, rng.integers(50, 101, shape))
     current = np.full(shape, 255, np.uint8)
     for t, day in enumerate(days):
@@ -56,6 +56,7 @@ def burning(shape: tuple[int, int], seed: int = 0, days: tuple[int, ...] = DAYS,
         summary[0][changed & (current == 0)] = day
         summary[1][changed] = t + 1
         summary[2][clear] = t + 1
+        summary[4][clear] = day
         current = np.where(clear, burned, current)
         masks[t] = current
         observed[t] = np.where(outside, 255, clear)

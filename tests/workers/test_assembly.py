@@ -52,6 +52,7 @@ CARD = Card(
 NAMES = [
     *(f"mask_{label}.{suffix}" for label in LABELS for suffix in ("tif", "tif.aux.xml", "qml")),
     *("change_date.tif", "change_date.qml", "confidence.tif", "confidence.qml"),
+    *("last_look.tif", "last_look.qml"),
     *("polygons.geojson", "polygons.gpkg", "polygons.qml", "areas.csv"),
 ]
 
@@ -109,6 +110,10 @@ def test_rasters_hold_the_blocks_pixels(whole: Whole, products: dict[str, Produc
         assert np.array_equal(dataset.read(1), whole.summary[0])
     with rasterio.open(products["confidence.tif"].path) as dataset:
         assert np.array_equal(dataset.read(1), np.where(whole.summary[3] < 0, 255, whole.summary[3]))
+        assert "as old as the last clear look" in dataset.tags()["meaning"]
+    with rasterio.open(products["last_look.tif"].path) as dataset:
+        assert np.array_equal(dataset.read(1), whole.summary[4])
+        assert len(np.unique(dataset.read(1))) > 2
     for product in products.values():
         if product.name.endswith(".tif"):
             assert cog_validate(product.path, strict=True) == (True, [], [])
@@ -167,7 +172,7 @@ def test_a_job_that_never_saw_the_ground_still_has_its_products(tmp_path: Path) 
     nothing = Whole(
         masks=np.full((4, *SHAPE), 255, np.uint8),
         observed=np.zeros((4, *SHAPE), np.uint8),
-        summary=np.stack([np.zeros(SHAPE, np.int32)] * 3 + [np.full(SHAPE, -1, np.int32)]),
+        summary=np.stack([np.full(SHAPE, value, np.int32) for value in (0, 0, 0, -1, 0)]),
     )
     plan = plan_blocks(nothing, tmp_path / "blocks", min_area_ha=0.5, simplify_px=1.0)
     made = assemble(plan, CARD, folders(tmp_path / "blocks"), tmp_path / "out", ignore)
