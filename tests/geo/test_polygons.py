@@ -83,7 +83,7 @@ def test_rasterised_back_they_are_the_mask(whole: Whole, tmp_path: Path) -> None
 def test_what_a_region_says_of_its_pixels(whole: Whole, tmp_path: Path) -> None:
     regions = regions_of(whole, GRIDS["utm"], tmp_path)
     number = burned_back(regions, np.arange(len(regions.outlines)))
-    _, first_seen, last_seen, confidence = whole.summary
+    _, first_seen, last_seen, confidence, _ = whole.summary
     pixel_m2 = pixel_areas(GRIDS["utm"]).window(0, 0, *SHAPE)
     for i in range(0, len(regions.outlines), 5):
         inside = number == i
@@ -114,7 +114,7 @@ def test_noise_too_is_a_coverage(tmp_path: Path) -> None:
     noise = Whole(
         masks=rng.choice(np.array([0, 1, 255], np.uint8), (1, *shape), p=[0.45, 0.45, 0.1]),
         observed=np.ones((1, *shape), np.uint8),
-        summary=rng.integers(1, 3, (4, *shape), np.int32),
+        summary=rng.integers(1, 3, (5, *shape), np.int32),
     )
     geobox = GRIDS["utm"][:150, :101]
     regions = regions_of(noise, geobox, tmp_path, simplify_px=1.0)
