@@ -24,6 +24,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=version("chronoseg"),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=_operation_id,
+        responses=problems.DOCUMENTED,
     )
     app.state.context = Context(
         settings=settings,

@@ -13,6 +13,10 @@ class InputsRefused(ServiceError):
     """A request is well formed, but asks for what cannot be."""
 
 
+class PageUnknown(ServiceError):
+    """The token of a page is none that a link `next` gave."""
+
+
 class MediaTypeRefused(ServiceError):
     """A body is of a media type that the route does not read."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
@@ -12,6 +13,13 @@ from service.ranges import Unsatisfiable, parse_range, precondition, range_holds
 from workers.store import Store
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+
+
+PARTS: dict[int | str, dict[str, Any]] = {
+    206: {"description": "The range that was asked for"},
+    304: {"description": "The client has these very bytes"},
+}
+"""What the OpenAPI document says of a file's answers, beside the whole file."""
 
 
 def stored_file(request: Request, store: Store, key: str, *, media_type: str, etag: str) -> Response:

@@ -12,7 +12,7 @@ from fastapi import Query, Request
 from sqlalchemy import Select, and_, or_
 from sqlalchemy.orm import Session
 
-from service.errors import BodyMalformed
+from service.errors import PageUnknown
 from service.links import href, link
 from workers.records import JobRecord, SceneRecord
 
@@ -30,7 +30,7 @@ def page(session: Session, query: Select[R], table: type[R], limit: int, token: 
     """Return the records of a page, and the token of the next one or None.
 
     Raises:
-        BodyMalformed: the token is none of ours.
+        PageUnknown: the token is none of ours.
     """
     if token:
         created, last_id = _read_token(token)
@@ -59,4 +59,4 @@ def _read_token(token: str) -> tuple[datetime, str]:
         created, last_id = text.split("|", 1)
         return datetime.fromisoformat(created).astimezone(UTC), last_id
     except (ValueError, binascii.Error) as err:
-        raise BodyMalformed("the token of the page is not one that a link `next` gave") from err
+        raise PageUnknown("the token of the page is not one that a link `next` gave") from err

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from geo.errors import AreaRefused, SceneRejected
 from models.errors import ModelUnknown
@@ -22,8 +23,31 @@ from service import errors
 from workers.errors import JobRefused, JobUnknown, NotStored, SceneUnknown, StoreUnavailable
 
 MEDIA_TYPE = "application/problem+json"
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 OGC = "http://www.opengis.net/def/exceptions/ogcapi-processes-1/1.0/"
 OWN = "urn:chronoseg:problem:"
+
+DOCUMENTED: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem document (RFC 9457): what was expected, what came, what to do.",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail", "instance"],
+                    "properties": {
+                        "type": {"type": "string", "format": "uri-reference"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer", "minimum": 400, "maximum": 599},
+                        "detail": {"type": "string"},
+                        "instance": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+"""What the OpenAPI document says of every answer that a route does not name."""
 
 Kind = tuple[int, str, str]
 """Status, type URI, title."""
@@ -31,6 +55,7 @@ Kind = tuple[int, str, str]
 TABLE: Mapping[type[Exception], Kind] = {
     errors.BodyMalformed: (400, OWN + "body-malformed", "The request cannot be parsed"),
     errors.InputsRefused: (422, OWN + "inputs-refused", "The inputs cannot be used"),
+    errors.PageUnknown: (404, OWN + "page-unknown", "No such page"),
     errors.MediaTypeRefused: (415, OWN + "media-type", "Media type not supported"),
     errors.BodyTooLarge: (413, OWN + "body-too-large", "The body is too large"),
     errors.ProcessUnknown: (404, OGC + "no-such-process", "No such process"),
@@ -100,8 +125,17 @@ def _http(request: Request, err: Exception) -> Response:
     status, detail, headers = 500, "", None
     if isinstance(err, HTTPException):
         status, detail, headers = err.status_code, err.detail, err.headers
+    if status == http.HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {**(headers or {}), "Allow": ", ".join(_methods(request))}
     title = http.HTTPStatus(status).phrase
     return problem(request, (status, "about:blank", title), detail or title, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return what the address supports: Starlette names the methods of the first route there alone."""
+    asked = [{**request.scope, "method": method} for method in METHODS]
+    routes = request.app.router.routes
+    return [str(scope["method"]) for scope in asked if any(r.matches(scope)[0] == Match.FULL for r in routes)]
 
 
 def _database(request: Request, err: Exception) -> Response:

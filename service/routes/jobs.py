@@ -56,7 +56,12 @@ def results(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str
     }
 
 
-@router.get("/{job_id}/events", summary="Progress as server-sent events", response_class=EventSourceResponse)
+@router.get(
+    "/{job_id}/events",
+    summary="Progress as server-sent events",
+    response_class=EventSourceResponse,
+    responses={204: {"description": "The job has ended, and the client knows how: it need not connect again"}},
+)
 def events(
     job_id: str, request: Request, here: Here, owner: Owner, last_event_id: str = Header("", max_length=200)
 ) -> Response:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.context import Here, Owner
 from service.errors import ProductUnknown
-from service.files import stored_file
+from service.files import PARTS, stored_file
 from service.links import href, link
 from workers.jobs import find_job, job_products
 from workers.records import ProductRecord
@@ -38,7 +38,7 @@ def masks(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, 
 
 
 @router.head("/{job_id}/{name}", include_in_schema=False)
-@router.get("/{job_id}/{name}", summary="A file of a job", response_class=Response)
+@router.get("/{job_id}/{name}", summary="A file of a job", response_class=Response, responses=PARTS)
 def mask(job_id: str, name: str, request: Request, here: Here, owner: Owner) -> Response:
     """Return a product, or the range of it that was asked for."""
     with here.sessions() as session:

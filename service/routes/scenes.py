@@ -17,7 +17,7 @@ from geo.bands import parse_bands
 from service.catalogue import ITEM, asset_of, scene_item, scene_state
 from service.context import Context, Here, Owner
 from service.errors import InputsRefused, SceneInUse, SceneNotReady
-from service.files import stored_file
+from service.files import PARTS, stored_file
 from service.links import href
 from service.pages import Limit, Token, page, page_links
 from service.uploads import Upload, read_upload
@@ -32,14 +32,31 @@ router = APIRouter(prefix="/scenes", tags=["scenes"])
 
 _FORM = {
     "type": "object",
+    "anyOf": [{"required": ["image"]}, {"required": ["bundle"]}],
+    "additionalProperties": False,
     "properties": {
         "image": {"type": "string", "format": "binary", "description": "GeoTIFF, or a zip as Planet delivers it"},
         "bundle": {"type": "string", "format": "binary", "description": "the same as image"},
         "udm2": {"type": "string", "format": "binary", "description": "usable data mask (UDM2 or the old UDM)"},
         "metadata": {"type": "string", "format": "binary", "description": "PlanetScope metadata, XML or JSON"},
-        "bands": {"type": "string", "examples": ["blue=1,green=2,red=3,nir=4"]},
-        "scale": {"type": "number", "description": "reflectance of one digital number", "examples": [0.0001]},
-        "acquired": {"type": "string", "description": "time of acquisition", "examples": ["2020-08-01T14:03:00Z"]},
+        "bands": {
+            "type": "string",
+            "pattern": r"^[a-z][a-z0-9]{0,15}=[1-9][0-9]{0,2}(,[a-z][a-z0-9]{0,15}=[1-9][0-9]{0,2}){0,31}$",
+            "examples": ["blue=1,green=2,red=3,nir=4"],
+        },
+        "scale": {
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 1e6,
+            "description": "reflectance of one digital number",
+            "examples": [0.0001],
+        },
+        "acquired": {
+            "type": "string",
+            "format": "date-time",
+            "description": "time of acquisition; a day alone is read as its midnight, UTC",
+            "examples": ["2020-08-01T14:03:00Z"],
+        },
     },
 }
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -51,7 +68,13 @@ _BODY = {
 }
 
 
-@router.post("", status_code=201, summary="Upload a scene", openapi_extra=_BODY)
+@router.post(
+    "",
+    status_code=201,
+    summary="Upload a scene",
+    openapi_extra=_BODY,
+    responses={200: {"description": "The same bytes came before: their scene"}},
+)
 async def upload(request: Request, here: Here, owner: Owner) -> JSONResponse:
     """Take a scene in: a form, or a raw GeoTIFF or zip with `name`, `bands`, `scale`, `acquired` in the query.
 
@@ -91,7 +114,7 @@ def scene(scene_id: str, request: Request, here: Here, owner: Owner) -> JSONResp
 
 
 @router.head("/{scene_id}/assets/{name}", include_in_schema=False)
-@router.get("/{scene_id}/assets/{name}", summary="A raster of a scene", response_class=Response)
+@router.get("/{scene_id}/assets/{name}", summary="A raster of a scene", response_class=Response, responses=PARTS)
 def asset(scene_id: str, name: str, request: Request, here: Here, owner: Owner) -> Response:
     """Return a scene's reflectance or clear mask as a COG, or the range of it that was asked for."""
     found = _read(here, owner, scene_id)
@@ -154,11 +177,13 @@ def _user(session: Session, scene_id: str) -> str:
 def _options(texts: dict[str, str]) -> dict[str, Any]:
     """Check the texts that came with an upload, and return them as JSON values for the ingest."""
     options: dict[str, Any] = {}
-    if texts.get("bands"):
+    if empty := [name for name, text in texts.items() if not text]:
+        raise InputsRefused(f"{', '.join(empty)}: expected a value; got an empty text: leave out what you do not know")
+    if "bands" in texts:
         options["bands"] = parse_bands(texts["bands"])
-    if texts.get("scale"):
+    if "scale" in texts:
         options["scale"] = _scale(texts["scale"])
-    if texts.get("acquired"):
+    if "acquired" in texts:
         options["acquired"] = _time(texts["acquired"])
     return options
 

@@ -84,6 +84,13 @@ def test_landing_page_leads_everywhere(http: httpx.Client) -> None:
     assert {http.get(link["href"]).status_code for link in links} == {200}
 
 
+def test_a_method_that_is_not_there_tells_those_that_are(http: httpx.Client) -> None:
+    for path, methods in (("/jobs/x", "DELETE, GET"), ("/scenes", "GET, POST"), ("/scenes/x/assets/y", "GET, HEAD")):
+        answer = http.put(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, methods)
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
 def test_openapi_names_each_operation_once(http: httpx.Client) -> None:
     paths = http.get("/openapi.json").json()["paths"]
     ids = [operation["operationId"] for path in paths.values() for operation in path.values()]
