@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from service import problems
 from service.context import Context
-from service.routes import health, jobs, masks, models, processes, scenes
+from service.headers import SecureHeaders
+from service.identity import SCHEMES
+from service.routes import health, jobs, keys, masks, models, processes, scenes
 from workers.app import celery_app
 from workers.database import open_database
 from workers.settings import Settings
 from workers.store import open_store
 
 
+class _App(FastAPI):
+    """The app, whose OpenAPI document tells how a key is sent; none is needed as long as nobody has one."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        document.setdefault("components", {})["securitySchemes"] = SCHEMES
+        document["security"] = [*({name: []} for name in SCHEMES), {}]
+        return document
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Return the app; the database's schema must be up to date (`workers.database.migrate`)."""
-    app = FastAPI(
+    app = _App(
         title=health.TITLE,
         description=health.DESCRIPTION,
         version=version("chronoseg"),
@@ -33,7 +46,8 @@ def create_app(settings: Settings) -> FastAPI:
         celery=celery_app(settings),
     )
     problems.install(app)
-    for module in (health, scenes, processes, jobs, masks, models):
+    app.add_middleware(SecureHeaders)
+    for module in (health, scenes, processes, jobs, masks, models, keys):
         app.include_router(module.router)
     return app
 

@@ -1,4 +1,4 @@
-"""What every route may use: settings, database, store, broker; and whose request it is."""
+"""What every route may use: settings, database, store, broker."""
 
 from __future__ import annotations
 
@@ -34,10 +34,4 @@ def context_of(request: Request) -> Context:
     return context
 
 
-def owner_of(_request: Request) -> str:
-    """Return whose scenes and jobs the request may see; there is one owner until there are keys."""
-    return ""
-
-
 Here = Annotated[Context, Depends(context_of)]
-Owner = Annotated[str, Depends(owner_of)]

@@ -25,6 +25,18 @@ class BodyTooLarge(ServiceError):
     """A body is larger than is allowed here."""
 
 
+class CredentialsMissing(ServiceError):
+    """There are keys, and the request has none."""
+
+
+class ScopeMissing(ServiceError):
+    """The request's key does not allow what it asks for."""
+
+
+class OriginRefused(ServiceError):
+    """A page of another site sent the request, or a name that points here for no good reason."""
+
+
 class ProcessUnknown(ServiceError):
     """No process has that id."""
 

@@ -20,7 +20,17 @@ from starlette.routing import Match
 from geo.errors import AreaRefused, SceneRejected
 from models.errors import ModelUnknown
 from service import errors
-from workers.errors import JobRefused, JobUnknown, NotStored, SceneUnknown, StoreUnavailable
+from service.headers import ON_DATA
+from workers.errors import (
+    JobRefused,
+    JobUnknown,
+    KeyInvalid,
+    KeyUnknown,
+    NotStored,
+    OwnerRefused,
+    SceneUnknown,
+    StoreUnavailable,
+)
 
 MEDIA_TYPE = "application/problem+json"
 METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
@@ -58,6 +68,9 @@ TABLE: Mapping[type[Exception], Kind] = {
     errors.PageUnknown: (404, OWN + "page-unknown", "No such page"),
     errors.MediaTypeRefused: (415, OWN + "media-type", "Media type not supported"),
     errors.BodyTooLarge: (413, OWN + "body-too-large", "The body is too large"),
+    errors.CredentialsMissing: (401, OWN + "key-missing", "A key is needed"),
+    errors.ScopeMissing: (403, OWN + "scope-missing", "The key does not allow this"),
+    errors.OriginRefused: (403, OWN + "origin-refused", "Not from there"),
     errors.ProcessUnknown: (404, OGC + "no-such-process", "No such process"),
     errors.AssetUnknown: (404, OWN + "asset-unknown", "No such asset"),
     errors.ProductUnknown: (404, OWN + "product-unknown", "No such product"),
@@ -66,6 +79,9 @@ TABLE: Mapping[type[Exception], Kind] = {
     errors.ResultNotReady: (404, OGC + "result-not-ready", "The job's results are not ready"),
     errors.ResultFailed: (422, OWN + "job-failed", "The job failed"),
     errors.ResultGone: (410, OWN + "job-dismissed", "The job was dismissed"),
+    KeyUnknown: (404, OWN + "key-unknown", "No such key"),
+    OwnerRefused: (422, OWN + "owner-refused", "No key for that"),
+    KeyInvalid: (401, OWN + "key-invalid", "The key is not taken"),
     SceneUnknown: (404, OWN + "scene-unknown", "No such scene"),
     SceneRejected: (422, OWN + "scene-rejected", "The scene cannot be used"),
     JobUnknown: (404, OGC + "no-such-job", "No such job"),
@@ -77,6 +93,12 @@ TABLE: Mapping[type[Exception], Kind] = {
     ClientDisconnect: (400, OWN + "body-malformed", "The request ended before its body did"),
 }
 """A subclass counts as its nearest listed ancestor."""
+
+_HEADERS = {
+    http.HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
+    http.HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="chronoseg", Basic realm="chronoseg"'},
+}
+"""What goes with every problem of a status."""
 
 _log = structlog.get_logger()
 
@@ -103,8 +125,7 @@ def install(app: FastAPI) -> None:
 
 def _expected(request: Request, err: Exception) -> Response:
     kind = next(TABLE[kind] for kind in type(err).__mro__ if kind in TABLE)
-    headers = {"Retry-After": "5"} if kind[0] == http.HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(request, kind, str(err) or kind[2], headers)
+    return problem(request, kind, str(err) or kind[2], _HEADERS.get(http.HTTPStatus(kind[0])))
 
 
 def _invalid(request: Request, err: Exception) -> Response:
@@ -155,7 +176,7 @@ def _system(request: Request, err: Exception) -> Response:
 def _unknown(request: Request, err: Exception) -> Response:
     kind = (500, "about:blank", "Internal Server Error")
     detail = "something went wrong here; the log knows more under this request id"
-    return problem(request, kind, detail, request_id=_logged(request, err))
+    return problem(request, kind, detail, ON_DATA, request_id=_logged(request, err))  # outside of all middleware
 
 
 def _logged(request: Request, err: Exception) -> str:

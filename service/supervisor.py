@@ -36,13 +36,15 @@ def serve(settings: Settings, host: str, port: int, say: Say) -> None:
     Raises:
         ServeRefused: the port or the data folder is taken, or a part does not start.
     """
-    from workers.database import migrate
+    from service.identity import check_address
+    from workers.database import migrate, open_database
 
     folder = settings.data_dir.resolve()
     with claimed(folder) as handle, listening(host, port) as sock, _signals() as stop:
         url = _url(host, sock.getsockname()[1])
         note(handle, url)
         migrate(settings.database)
+        guarded = check_address(host, open_database(settings.database), settings)
         broker, env = _broker(settings, folder)
         env["CHRONOSEG_DATA_DIR"] = str(folder)
         rest = [Child(program) for program in _programs(folder, env, sock.fileno())]
@@ -52,7 +54,7 @@ def serve(settings: Settings, host: str, port: int, say: Say) -> None:
                 _roll(child.program.log)
             _start(children, broker, env["CHRONOSEG_BROKER_URL"], url, stop)
             if not stop.is_set():
-                _announce(host, url, folder, say)
+                _announce(host, url, folder, say, guarded=guarded)
             while not stop.wait(0.2):
                 for child in children:
                     child.keep_running(say)
@@ -186,10 +188,16 @@ def _url(host: str, port: int) -> str:
     return f"http://{shown}:{port}"
 
 
-def _announce(host: str, url: str, folder: Path, say: Say) -> None:
+def _announce(host: str, url: str, folder: Path, say: Say, *, guarded: bool) -> None:
+    from service.identity import is_loopback
+
     say(f"chronoseg is ready at {url}")
     say(f"  documentation  {url}/docs")
     say(f"  data and logs  {folder}")
-    if host not in {"127.0.0.1", "::1", "localhost"}:
-        say("  no keys guard it: whoever reaches this address can read and write everything")
+    if guarded:
+        say("  every request needs a key: chronoseg keys")
+    elif is_loopback(host):
+        say("  no key guards it: it listens on this machine only")
+    else:
+        say("  no key guards it: whoever reaches this address can read and write everything")
     say("  Ctrl-C stops it")

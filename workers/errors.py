@@ -17,6 +17,18 @@ class SceneUnknown(WorkerError):
     """No scene has that id."""
 
 
+class KeyInvalid(WorkerError):
+    """A request's key is none of ours, or is not taken any more."""
+
+
+class KeyUnknown(WorkerError):
+    """No key has that id."""
+
+
+class OwnerRefused(WorkerError):
+    """A key cannot be made for that owner, or with those scopes."""
+
+
 class NotStored(WorkerError):
     """The store holds nothing under that key."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,6 +36,10 @@ class Settings(BaseSettings):
     ingest_timeout_s: int = Field(default=600, ge=1, description="Longest time that reading one upload may take.")
     ingest_memory_mb: int = Field(
         default=4096, ge=512, description="Most address space that reading one upload may take."
+    )
+    keyless: Literal["loopback", "anywhere"] = Field(
+        default="loopback",
+        description="Where a service without keys may listen; anywhere: something else keeps strangers out.",
     )
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
     max_scene_px: int = Field(default=2_500_000_000, ge=1, description="Largest scene, in pixels.")

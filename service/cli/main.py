@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from geo.errors import GeoError
 from models.errors import ModelError
+from service.cli import keys
 from service.cli.learning import evaluate, models, train
 from service.cli.playing import demo, simulate
 from service.cli.running import api, serve, worker
@@ -55,6 +56,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(keys.app, name="keys")
 for command in (serve, api, worker, segment, simulate, train, evaluate, models, demo):
     app.command()(command)
 

@@ -37,7 +37,8 @@ def api(
 
     from service.app import create_app
     from service.claim import listening
-    from workers.database import migrate
+    from service.identity import check_address
+    from workers.database import migrate, open_database
     from workers.logs import log_as_json
     from workers.settings import Settings
     from workers.store import open_store
@@ -45,6 +46,8 @@ def api(
     settings = Settings()
     log_as_json()
     migrate(settings.database)
+    if fd is None:
+        check_address(host, open_database(settings.database), settings)
     open_store(settings).prepare()
     config = uvicorn.Config(
         create_app(settings),

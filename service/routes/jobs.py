@@ -8,9 +8,10 @@ from fastapi import APIRouter, Header, Request, Response
 from sqlalchemy import select
 from sse_starlette import EventSourceResponse
 
-from service.context import Here, Owner
+from service.context import Here
 from service.errors import ResultFailed, ResultGone, ResultNotReady
 from service.events import event_id, job_events
+from service.identity import Reader, Writer
 from service.links import href
 from service.pages import Limit, Token, page, page_links
 from service.statuses import message_of, status_info
@@ -21,7 +22,7 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
 @router.get("", summary="Jobs, newest first")
-def jobs(request: Request, here: Here, owner: Owner, limit: Limit = 100, token: Token = "") -> dict[str, Any]:
+def jobs(request: Request, here: Here, owner: Reader, limit: Limit = 100, token: Token = "") -> dict[str, Any]:
     """Return a page of jobs."""
     with here.sessions() as session:
         query = select(JobRecord).where(JobRecord.owner == owner)
@@ -30,21 +31,21 @@ def jobs(request: Request, here: Here, owner: Owner, limit: Limit = 100, token: 
 
 
 @router.get("/{job_id}", summary="State of a job")
-def job(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, Any]:
+def job(job_id: str, request: Request, here: Here, owner: Reader) -> dict[str, Any]:
     """Return the statusInfo of a job."""
     with here.sessions() as session:
         return status_info(request, find_job(session, owner, job_id))
 
 
 @router.delete("/{job_id}", summary="Dismiss a job")
-def dismiss(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, Any]:
+def dismiss(job_id: str, request: Request, here: Here, owner: Writer) -> dict[str, Any]:
     """Stop a job's work and remove its files, the results of a job that is over too; the record stays."""
     with here.sessions() as session:
         return status_info(request, dismiss_job(session, owner, job_id))
 
 
 @router.get("/{job_id}/results", summary="Products of a job, by reference")
-def results(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, Any]:
+def results(job_id: str, request: Request, here: Here, owner: Reader) -> dict[str, Any]:
     """Return address, media type and title of every product, by name."""
     with here.sessions() as session:
         _check_ended_well(find_job(session, owner, job_id))
@@ -63,7 +64,7 @@ def results(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str
     responses={204: {"description": "The job has ended, and the client knows how: it need not connect again"}},
 )
 def events(
-    job_id: str, request: Request, here: Here, owner: Owner, last_event_id: str = Header("", max_length=200)
+    job_id: str, request: Request, here: Here, owner: Reader, last_event_id: str = Header("", max_length=200)
 ) -> Response:
     """Send an event `status` with the statusInfo at every change, until the job has ended."""
     with here.sessions() as session:

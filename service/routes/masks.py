@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from service.context import Here, Owner
+from service.context import Here
 from service.errors import ProductUnknown
 from service.files import PARTS, stored_file
+from service.identity import Reader
 from service.links import href, link
 from workers.jobs import find_job, job_products
 from workers.records import ProductRecord
@@ -17,7 +18,7 @@ router = APIRouter(prefix="/masks", tags=["masks"])
 
 
 @router.get("/{job_id}", summary="List of a job's files")
-def masks(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, Any]:
+def masks(job_id: str, request: Request, here: Here, owner: Reader) -> dict[str, Any]:
     """Return name, type, size and hash of every product; empty while the job runs."""
     with here.sessions() as session:
         find_job(session, owner, job_id)
@@ -39,7 +40,7 @@ def masks(job_id: str, request: Request, here: Here, owner: Owner) -> dict[str, 
 
 @router.head("/{job_id}/{name}", include_in_schema=False)
 @router.get("/{job_id}/{name}", summary="A file of a job", response_class=Response, responses=PARTS)
-def mask(job_id: str, name: str, request: Request, here: Here, owner: Owner) -> Response:
+def mask(job_id: str, name: str, request: Request, here: Here, owner: Reader) -> Response:
     """Return a product, or the range of it that was asked for."""
     with here.sessions() as session:
         find_job(session, owner, job_id)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 
 from models.card import Card
 from models.registry import find_model, list_models
 from service.context import Here
+from service.identity import owner_reading
 from service.links import href, link
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(owner_reading)])
 
 
 @router.get("", summary="Installed models")

@@ -11,8 +11,9 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
 from models.registry import list_models
-from service.context import Here, Owner
+from service.context import Here
 from service.errors import BodyTooLarge, MediaTypeRefused, ProcessUnknown
+from service.identity import Writer, owner_reading
 from service.links import href, link
 from service.processes import Execution, SegmentInputs, check_inputs, description, summary
 from service.statuses import PROCESS, status_info
@@ -26,14 +27,14 @@ _SCHEMA = {"type": "object", "required": ["inputs"], "properties": {"inputs": Se
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
 
 
-@router.get("", summary="Processes")
+@router.get("", summary="Processes", dependencies=[Depends(owner_reading)])
 def processes(request: Request) -> dict[str, Any]:
     """Return the list of processes."""
     links = [link("self", href(request, "/processes")), link("root", href(request, "/"))]
     return {"processes": [summary(request)], "links": links}
 
 
-@router.get("/{process_id}", summary="Description of a process")
+@router.get("/{process_id}", summary="Description of a process", dependencies=[Depends(owner_reading)])
 def process(process_id: str, request: Request, here: Here) -> dict[str, Any]:
     """Return what a process reads and writes."""
     _check_process(process_id)
@@ -58,7 +59,7 @@ async def execution_of(request: Request) -> Execution:
 
 @router.post("/{process_id}/execution", status_code=201, summary="Start a job", openapi_extra=_BODY)
 def execute(
-    process_id: str, body: Annotated[Execution, Depends(execution_of)], request: Request, here: Here, owner: Owner
+    process_id: str, body: Annotated[Execution, Depends(execution_of)], request: Request, here: Here, owner: Writer
 ) -> JSONResponse:
     """Start a job; its state is at the address in Location."""
     _check_process(process_id)

@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from geo.bands import parse_bands
 from service.catalogue import ITEM, asset_of, scene_item, scene_state
-from service.context import Context, Here, Owner
+from service.context import Context, Here
 from service.errors import InputsRefused, SceneInUse, SceneNotReady
 from service.files import PARTS, stored_file
+from service.identity import Reader, Writer
 from service.links import href
 from service.pages import Limit, Token, page, page_links
 from service.uploads import Upload, read_upload
@@ -75,7 +76,7 @@ _BODY = {
     openapi_extra=_BODY,
     responses={200: {"description": "The same bytes came before: their scene"}},
 )
-async def upload(request: Request, here: Here, owner: Owner) -> JSONResponse:
+async def upload(request: Request, here: Here, owner: Writer) -> JSONResponse:
     """Take a scene in: a form, or a raw GeoTIFF or zip with `name`, `bands`, `scale`, `acquired` in the query.
 
     The answer is 201 with the scene's address, or 200 where the same bytes came before. The scene is read
@@ -96,7 +97,7 @@ async def upload(request: Request, here: Here, owner: Owner) -> JSONResponse:
 
 
 @router.get("", summary="Scenes, newest upload first")
-def scenes(request: Request, here: Here, owner: Owner, limit: Limit = 100, token: Token = "") -> dict[str, Any]:
+def scenes(request: Request, here: Here, owner: Reader, limit: Limit = 100, token: Token = "") -> dict[str, Any]:
     """Return a page of scenes in short."""
     with here.sessions() as session:
         query = select(SceneRecord).where(SceneRecord.owner == owner)
@@ -105,7 +106,7 @@ def scenes(request: Request, here: Here, owner: Owner, limit: Limit = 100, token
 
 
 @router.get("/{scene_id}", summary="A scene", response_class=JSONResponse)
-def scene(scene_id: str, request: Request, here: Here, owner: Owner) -> JSONResponse:
+def scene(scene_id: str, request: Request, here: Here, owner: Reader) -> JSONResponse:
     """Return the STAC Item of a scene, or its state while it is being read or after it was rejected."""
     found = _read(here, owner, scene_id)
     if found.state == SceneState.READY:
@@ -115,7 +116,7 @@ def scene(scene_id: str, request: Request, here: Here, owner: Owner) -> JSONResp
 
 @router.head("/{scene_id}/assets/{name}", include_in_schema=False)
 @router.get("/{scene_id}/assets/{name}", summary="A raster of a scene", response_class=Response, responses=PARTS)
-def asset(scene_id: str, name: str, request: Request, here: Here, owner: Owner) -> Response:
+def asset(scene_id: str, name: str, request: Request, here: Here, owner: Reader) -> Response:
     """Return a scene's reflectance or clear mask as a COG, or the range of it that was asked for."""
     found = _read(here, owner, scene_id)
     if found.state != SceneState.READY:
@@ -128,7 +129,7 @@ def asset(scene_id: str, name: str, request: Request, here: Here, owner: Owner) 
 
 
 @router.delete("/{scene_id}", status_code=204, summary="Delete a scene")
-def delete(scene_id: str, here: Here, owner: Owner) -> Response:
+def delete(scene_id: str, here: Here, owner: Writer) -> Response:
     """Remove a scene and its files; refused while it is being read or a job that is under way reads it."""
     with writing(here.sessions) as session:
         found = find_scene(session, owner, scene_id)

@@ -32,8 +32,9 @@ at_start = [name for name in heavy if name in sys.modules]
 paths = [path for path, methods in app.openapi()["paths"].items() if "get" in methods]
 
 async def ask():
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
-        names = {"process_id": "segment", "model_id": "burned-area", "job_id": "x", "scene_id": "x", "name": "x"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+        names = {"process_id": "segment", "model_id": "burned-area"}
+        names |= dict.fromkeys(("job_id", "scene_id", "name", "key_id"), "x")
         return {path: (await http.get(path.format(**names))).status_code for path in paths}
 
 statuses = asyncio.run(ask())
@@ -48,7 +49,7 @@ def test_api_imports_no_network_and_no_gdal(tmp_path: Path) -> None:
     assert found["at_start"] == []
     assert found["after"] == []
     assert len(found["statuses"]) >= 13
-    assert set(found["statuses"].values()) == {200, 404}
+    assert set(found["statuses"].values()) == {200, 403, 404}
     assert found["statuses"]["/models/{model_id}"] == found["statuses"]["/health"] == 200
 
 
@@ -82,6 +83,16 @@ def test_health_is_503_without_a_database(http: httpx.Client, service_settings: 
 def test_landing_page_leads_everywhere(http: httpx.Client) -> None:
     links = http.get("/").json()["links"]
     assert {http.get(link["href"]).status_code for link in links} == {200}
+
+
+@pytest.mark.parametrize("path", ["/", "/docs", "/jobs/x", "/models/burned-area", "/nowhere"])
+def test_browsers_are_told_what_not_to_do(http: httpx.Client, path: str) -> None:
+    headers = http.get(path).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert ("default-src 'none'" in headers["content-security-policy"]) == (path != "/docs")
+    assert "strict-transport-security" not in headers
 
 
 def test_a_method_that_is_not_there_tells_those_that_are(http: httpx.Client) -> None:
@@ -142,6 +153,7 @@ def test_unknown_errors_tell_nothing_but_a_number(app: FastAPI) -> None:
     assert "Traceback" not in answer.text
     assert logs[0]["request_id"] == answer.json()["request_id"]
     assert "1234" in str(logs[0]["exc_info"])
+    assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,147 @@
+"""Whose a request is: by its API key; nobody's in particular where there are no keys at all.
+
+Without keys the service trusts whoever reaches it. It then listens on the loopback only
+(`check_address`), and answers only what came by a name of the loopback, from no other site's page: a web page cannot
+use a visitor's own service, neither by a name that it lets point to the loopback, nor by a form that it sends there.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session, sessionmaker
+
+from service.context import Here
+from service.errors import CredentialsMissing, OriginRefused, ScopeMissing, ServeRefused
+from workers.errors import KeyInvalid
+from workers.keys import ADMIN, READ, WRITE, Identity, any_keys, check_key
+from workers.settings import Settings
+
+EVERYBODY = Identity("", frozenset({READ, WRITE}))
+"""Not admin: else the first stranger could make the first key, and lock all others out."""
+
+SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key of `chronoseg keys`."},
+    "basic": {"type": "http", "scheme": "basic", "description": "Any name, and the key as its password: QGIS, GDAL."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+}
+"""How a key is sent, as the OpenAPI document tells it."""
+
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+def identify(request: Request, here: Here) -> Identity:
+    """Return whose the request is.
+
+    A key comes as `Authorization: Bearer KEY`, as the password of `Authorization: Basic` (which QGIS and GDAL can send;
+    the name does not matter), or as `X-API-Key`.
+
+    Raises:
+        CredentialsMissing: there are keys, and the request has none.
+        KeyInvalid: its key is not taken.
+        OriginRefused: there are no keys, and the request is led here by another site.
+    """
+    key = _key_of(request)
+    with here.sessions() as session:
+        if key is None and not any_keys(session):
+            _check_origin(request, here.settings)
+            return EVERYBODY
+        if key is None:
+            raise CredentialsMissing("this service asks for a key: send it as `Authorization: Bearer KEY`")
+        return check_key(session, key)
+
+
+def owner_reading(identity: Annotated[Identity, Depends(identify)]) -> str:
+    """Return the owner of a request that reads."""
+    return _owner(identity, READ)
+
+
+def owner_writing(identity: Annotated[Identity, Depends(identify)]) -> str:
+    """Return the owner of a request that changes something."""
+    return _owner(identity, WRITE)
+
+
+def owner_administering(identity: Annotated[Identity, Depends(identify)]) -> str:
+    """Return the owner of a request that concerns all owners."""
+    return _owner(identity, ADMIN)
+
+
+Reader = Annotated[str, Depends(owner_reading)]
+Writer = Annotated[str, Depends(owner_writing)]
+"""Whose scenes and jobs a route may read, or change."""
+
+
+def check_address(host: str, sessions: sessionmaker[Session], settings: Settings) -> bool:
+    """Refuse to open an unguarded service to others than this machine.
+
+    Returns:
+        Whether keys guard it.
+
+    Raises:
+        ServeRefused: saying how to guard it.
+    """
+    with sessions() as session:
+        guarded = any_keys(session)
+    if not (guarded or is_loopback(host) or settings.keyless == "anywhere"):
+        raise ServeRefused(
+            f"{host} can be reached from elsewhere, and no key guards the service: make one with "
+            "`chronoseg keys create OWNER`, or listen on 127.0.0.1; where something else keeps others out, set "
+            "CHRONOSEG_KEYLESS=anywhere"
+        )
+    return guarded
+
+
+def _owner(identity: Identity, scope: str) -> str:
+    if not identity.may(scope):
+        if identity is EVERYBODY:
+            raise ScopeMissing("nobody has a key yet: the first is made by `chronoseg keys create OWNER --scope admin`")
+        held = ", ".join(sorted(identity.scopes))
+        raise ScopeMissing(f"this needs a key with the scope {scope}; this one has {held}")
+    return identity.owner
+
+
+def _key_of(request: Request) -> str | None:
+    """Return the key that a request carries, or None; several are as wrong as an unreadable one."""
+    header = request.headers.get("authorization", "")
+    if header:
+        scheme, _, value = header.partition(" ")
+        value = value.strip()
+        if scheme.lower() == "bearer":
+            return value
+        if scheme.lower() == "basic":
+            return _password(value)
+        raise KeyInvalid(f"expected Authorization: Bearer KEY, or Basic; got the scheme {scheme[:20]!r}")
+    return request.headers.get("x-api-key")
+
+
+def _password(value: str) -> str:
+    try:
+        _, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError) as err:
+        raise KeyInvalid("the name and password of Authorization: Basic cannot be read") from err
+    return password
+
+
+def _check_origin(request: Request, settings: Settings) -> None:
+    if settings.keyless != "anywhere" and not is_loopback(request.url.hostname or ""):
+        raise OriginRefused(
+            f"without keys this service answers to 127.0.0.1 and localhost only; got {request.url.hostname!r}"
+        )
+    origin = request.headers.get("origin")
+    if request.method in SAFE or origin is None:
+        return
+    if urlsplit(origin).netloc != request.url.netloc:
+        raise OriginRefused(f"without keys this service takes nothing from pages of other sites; got {origin[:100]!r}")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

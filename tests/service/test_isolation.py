@@ -1,0 +1,149 @@
+"""Two owners, every route: nobody sees or touches what is another's. The matrix is made from the app's own routes.
+
+A route that is added later is in it by itself; one whose parameters are not known here fails the test, so that somebody
+thinks about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from service.context import Context
+from tests.service.records import ITEM, add_product, write_raster
+from workers.database import writing
+from workers.keys import create_key, revoke_key
+from workers.records import JobRecord, JobState, SceneRecord, SceneState, now
+
+OPEN = {"/", "/health"}
+"""What anybody may see: it tells nothing of anybody."""
+
+FOR_ADMINS = re.compile(r"/keys(/.*)?")
+
+BODIES = {
+    "/processes/{process_id}/execution": {
+        "inputs": {"model": "burned-area", "aoi": {"type": "Point", "coordinates": [0, 0]}}
+    },
+    "/keys": {"owner": "eve"},
+    "/keys/{key_id}/rotation": {},
+}
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+NOBODY = {"none", "wrong", "expired", "revoked"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request of the matrix: a route, whose object it names, and who asks."""
+
+    method: str
+    template: str
+    path: str
+    names_an_object: bool
+    who: str
+    key: str
+
+
+@pytest.fixture
+def objects(parts: Context, tmp_path: Path) -> dict[str, dict[str, str]]:
+    """What each of two owners has, by the names of the routes' parameters."""
+    write_raster(tmp_path / "mask_20200801.tif")
+    found = {}
+    for owner in ("ana", "ben"):
+        scene, job = f"scene-of-{owner}", f"job-of-{owner}"
+        key = f"scenes/{scene}/reflectance.tif"
+        parts.store.put(tmp_path / "mask_20200801.tif", key)
+        item = {**ITEM, "id": scene, "assets": {"reflectance": {"href": key, "type": "image/tiff"}}}
+        ready = {"state": SceneState.READY, "upload": {}, "parts": [], "acquired": now(), "item": item}
+        with writing(parts.sessions) as session:
+            session.add(SceneRecord(id=scene, owner=owner, sha256=owner, **ready))
+            inputs = {"model": "burned-area@1", "aoi": {}, "notes": [f"note-of-{owner}"]}
+            session.add(JobRecord(id=job, owner=owner, state=JobState.SUCCESSFUL, inputs=inputs))
+        add_product(parts, job, tmp_path / "mask_20200801.tif")
+        with writing(parts.sessions) as session:
+            record, _ = create_key(session, owner, ["read"])
+        found[owner] = {"scene_id": scene, "job_id": job, "process_id": "segment", "model_id": "burned-area"}
+        found[owner] |= {"key_id": record.id, "name": "mask_20200801.tif"}
+    return found
+
+
+@pytest.fixture
+def keys(parts: Context, objects: dict[str, dict[str, str]]) -> dict[str, str]:
+    """Who may ask, by name."""
+    assert set(objects) == {"ana", "ben"}
+    with writing(parts.sessions) as session:
+        revoked, revoked_key = create_key(session, "ana", ["write"])
+        revoke_key(session, revoked.id)
+        return {
+            "none": "",
+            "wrong": "cs_000000000000_" + "a" * 43,
+            "expired": create_key(session, "ana", ["write"], now() - timedelta(hours=1))[1],
+            "revoked": revoked_key,
+            "ben": create_key(session, "ben", ["write"])[1],
+            "ana, reading": create_key(session, "ana", ["read"])[1],
+            "ana": create_key(session, "ana", ["write"])[1],  # last: what she deletes was there for all others
+        }
+
+
+def cases(app: FastAPI, objects: dict[str, dict[str, str]], keys: dict[str, str]) -> Iterator[Case]:
+    """Yield every route with ana's and ben's objects, asked for by everybody; what changes something comes last."""
+    routes = [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
+    routes += [("HEAD", path) for method, path in routes if method == "GET" and path.endswith("{name}")]
+    for method, template in sorted(routes, key=lambda route: (route[0] in WRITES, route[0] == "DELETE")):
+        parameters = re.findall(r"{(\w+)}", template)
+        unknown = set(parameters) - set(objects["ana"])
+        assert not unknown, f"{template}: say in `objects` what {unknown} may be"
+        personal = bool({"scene_id", "job_id"} & set(parameters))
+        for who, key in keys.items():
+            path = template.format(**objects["ana"])
+            path = path.replace("mask_20200801.tif", "reflectance.tif") if "/assets/" in path else path
+            yield Case(method, template, path, personal, who, key)
+
+
+def test_nobody_sees_or_touches_what_is_anothers(
+    app: FastAPI, http: httpx.Client, objects: dict[str, dict[str, str]], keys: dict[str, str]
+) -> None:
+    count, wrong = 0, []
+    for case in cases(app, objects, keys):
+        headers = {"Authorization": f"Bearer {case.key}"} if case.key else {}
+        if case.template.endswith("/events"):
+            headers["Last-Event-ID"] = "successful-0-0"  # the job has ended, and the client knows
+        answer = http.request(case.method, case.path, headers=headers, json=BODIES.get(case.template))
+        count += 1
+        if answer.status_code not in allowed(case):
+            wrong.append(f"{case.who}: {case.method} {case.path} -> {answer.status_code}, not {allowed(case)}")
+        told = answer.text.replace(case.path, "").replace(objects["ana"]["scene_id"] + "'", "")
+        told = told.replace(objects["ana"]["job_id"] + "'", "")  # what was asked for may stand in the answer
+        if not case.who.startswith("ana") and "-of-ana" in told:
+            wrong.append(f"{case.who}: {case.method} {case.path} tells of ana: {answer.text[:200]}")
+    assert wrong == []
+    assert count >= 150
+
+
+def allowed(case: Case) -> set[int]:
+    """Return the statuses that are right for a case; ana owns what is asked for."""
+    if case.template in OPEN:
+        return {200}
+    if case.who in NOBODY:
+        return {401}
+    if FOR_ADMINS.fullmatch(case.template) or (case.who == "ana, reading" and case.method in WRITES):
+        return {403}
+    if case.names_an_object and case.who == "ben":
+        return {404}
+    if case.template == "/processes/{process_id}/execution" or (case.method, case.template) == ("POST", "/scenes"):
+        return {415, 422}  # it came through, and is then refused for what it says
+    return {200, 204}
+
+
+def test_lists_hold_ones_own_alone(http: httpx.Client, keys: dict[str, str]) -> None:
+    for who in ("ana", "ben"):
+        headers = {"Authorization": f"Bearer {keys[who]}"}
+        listed = http.get("/jobs", headers=headers).text + http.get("/scenes", headers=headers).text
+        assert {f"job-of-{who}", f"scene-of-{who}"} <= set(re.findall(r"\w+-of-\w+", listed))
+        assert not {name for name in re.findall(r"\w+-of-(\w+)", listed) if name != who}
