@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from service import problems
 from service.context import Context
-from service.routes import health, jobs, masks, models, processes, scenes
+from service.routes import health, jobs, landing, masks, models, processes, scenes, stac
 from workers.app import celery_app
 from workers.database import open_database
 from workers.settings import Settings
@@ -19,8 +19,8 @@ from workers.store import open_store
 def create_app(settings: Settings) -> FastAPI:
     """Return the app; the database's schema must be up to date (`workers.database.migrate`)."""
     app = FastAPI(
-        title=health.TITLE,
-        description=health.DESCRIPTION,
+        title=landing.TITLE,
+        description=landing.DESCRIPTION,
         version=version("chronoseg"),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=_operation_id,
@@ -32,7 +32,7 @@ def create_app(settings: Settings) -> FastAPI:
         celery=celery_app(settings),
     )
     problems.install(app)
-    for module in (health, scenes, processes, jobs, masks, models):
+    for module in (landing, health, stac, scenes, processes, jobs, masks, models):
         app.include_router(module.router)
     return app
 

@@ -14,16 +14,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.bands import parse_bands
-from service.catalogue import ITEM, asset_of, scene_item, scene_state
+from service.catalogue import asset_of, scene_state
 from service.context import Context, Here, Owner
 from service.errors import InputsRefused, SceneInUse, SceneNotReady
 from service.files import stored_file
+from service.item_links import ITEM, item_document
+from service.item_pages import find_item
 from service.links import href
 from service.pages import Limit, Token, page, page_links
 from service.uploads import Upload, read_upload
 from service.waiting import wait_preferred_s, wait_until
 from workers.database import writing
 from workers.dispatch import send
+from workers.items import Collection
 from workers.jobs import LIVE
 from workers.records import JobRecord, SceneRecord, SceneState
 from workers.scenes import find_scene, receive_scene
@@ -84,10 +87,12 @@ def scenes(request: Request, here: Here, owner: Owner, limit: Limit = 100, token
 @router.get("/{scene_id}", summary="A scene", response_class=JSONResponse)
 def scene(scene_id: str, request: Request, here: Here, owner: Owner) -> JSONResponse:
     """Return the STAC Item of a scene, or its state while it is being read or after it was rejected."""
-    found = _read(here, owner, scene_id)
-    if found.state == SceneState.READY:
-        return JSONResponse(scene_item(request, found), media_type=ITEM)
-    return JSONResponse(scene_state(request, found))
+    with here.sessions() as session:
+        found = find_scene(session, owner, scene_id)
+        if found.state != SceneState.READY:
+            return JSONResponse(scene_state(request, found))
+        item = find_item(session, owner, Collection.SCENES, scene_id)
+    return JSONResponse(item_document(request, item), media_type=ITEM)
 
 
 @router.head("/{scene_id}/assets/{name}", include_in_schema=False)

@@ -34,6 +34,7 @@ paths = [path for path, methods in app.openapi()["paths"].items() if "get" in me
 async def ask():
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
         names = {"process_id": "segment", "model_id": "burned-area", "job_id": "x", "scene_id": "x", "name": "x"}
+        names |= {"collection_id": "scenes", "item_id": "x"}
         return {path: (await http.get(path.format(**names))).status_code for path in paths}
 
 statuses = asyncio.run(ask())
