@@ -21,7 +21,7 @@ from sqlalchemy import text
 from service.item_pages import find_item, find_items
 from service.search import read_body
 from tests.catalogues import enter_scenes
-from workers.database import Sessions, migrate, open_database
+from workers.database import Sessions, close_database, migrate, open_database
 from workers.items import Collection
 
 _TRIANGLE = mapping(Polygon([(10, 40), (16, 41), (12, 47)]))
@@ -59,6 +59,7 @@ def main() -> None:
                 session.execute(text("ANALYZE"))
                 session.commit()
         report(sessions, options.items)
+        close_database(sessions)
 
 
 def report(sessions: Sessions, items: int) -> None:

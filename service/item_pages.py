@@ -17,14 +17,11 @@ from sqlalchemy.orm import Session
 
 from service.conditions import candidates, holds, meetings, tests
 from service.errors import BodyMalformed, CollectionUnknown, ItemUnknown
-from service.item_sql import DOCUMENT, indexed_near, plain_near
+from service.item_sql import DOCUMENT, FEW, indexed_near, plain_near
 from service.queryables import QUERYABLES
 from service.search import Search
 from workers.items import Collection, ItemRecord
 from workers.records import SceneRecord, UtcDateTime
-
-_FEW = 2000
-"""Boxes up to which the spatial index comes first, and the order afterwards."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +100,8 @@ def _items(*more: Any, of: Any = None) -> Select[*tuple[Any, ...]]:
 
 
 def _many(session: Session, geometry: BaseGeometry) -> bool:
-    boxes = select(ItemRecord.num).where(indexed_near(geometry)).limit(_FEW + 1).subquery()
-    return (session.scalar(select(func.count()).select_from(boxes)) or 0) > _FEW
+    boxes = select(ItemRecord.num).where(indexed_near(geometry)).limit(FEW + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(boxes)) or 0) > FEW
 
 
 def _holding(rows: Result[*tuple[Any, ...]], search: Search) -> Iterator[Found]:

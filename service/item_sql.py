@@ -8,7 +8,7 @@ from typing import Any
 
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import JSON, Boolean, ColumnElement, Float, String, and_, func, literal, or_
+from sqlalchemy import JSON, BigInteger, Boolean, ColumnElement, Float, String, and_, func, literal, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -16,13 +16,20 @@ from sqlalchemy.sql.functions import FunctionElement
 from workers.items import ItemRecord
 from workers.records import SceneRecord
 
+FEW = 2000
+"""Boxes up to which the spatial index comes first, and the order afterwards."""
+
 DOCUMENT: ColumnElement[dict[str, Any]] = func.coalesce(ItemRecord.document, SceneRecord.item, type_=JSON())
 """The Item itself; needs the scene's record joined from outside."""
 
 
 def indexed_near(geometry: BaseGeometry) -> ColumnElement[bool]:
-    """Test through the spatial index whether an item's box meets that of a geometry."""
-    return or_(*(_Boxed(*(literal(side) for side in part.bounds)) for part in _parts(geometry)))
+    """Test through the spatial index whether an item's box meets that of a geometry.
+
+    Looks at FEW + 1 boxes for each part of the geometry: enough to tell that these are too many, or to have them all.
+    """
+    boxes = (_Boxed(*(literal(value) for value in (*part.bounds, FEW + 1))) for part in _parts(geometry))
+    return or_(*(ItemRecord.num.op("IN", is_comparison=True)(box) for box in boxes))
 
 
 def plain_near(geometry: BaseGeometry) -> ColumnElement[bool]:
@@ -74,29 +81,28 @@ def _glob(pattern: str) -> str:
     return "".join(signs.get(piece) or (f"[{piece[-1]}]" if piece[-1] in "*?[" else piece[-1]) for piece in pieces)
 
 
-class _Boxed(FunctionElement[bool]):
-    """west, south, east, north -> whether the item's box meets that one, by the index of migration 0002."""
+class _Boxed(FunctionElement[int]):
+    """west, south, east, north, most -> numbers of items whose boxes meet that one, by the index of 0002_items."""
 
-    type = Boolean()
+    type = BigInteger()
     inherit_cache = True
 
 
 @compiles(_Boxed, "sqlite")
 def _boxed_sqlite(element: _Boxed, compiler: SQLCompiler, **kw: Any) -> str:
-    west, south, east, north = (compiler.process(side, **kw) for side in element.clauses)
+    west, south, east, north, most = (compiler.process(value, **kw) for value in element.clauses)
     meeting = f"west <= {east} AND east >= {west} AND south <= {north} AND north >= {south}"
-    return f"items.num IN (SELECT id / 2 FROM items_boxes WHERE {meeting})"  # noqa: S608 - of bound parameters
+    return f"(SELECT id / 2 FROM items_boxes WHERE {meeting} LIMIT {most})"  # noqa: S608 - of bound parameters
 
 
 @compiles(_Boxed, "postgresql")
 def _boxed_postgresql(element: _Boxed, compiler: SQLCompiler, **kw: Any) -> str:
-    west, south, east, north = (f"CAST({compiler.process(side, **kw)} AS double precision)" for side in element.clauses)
-    own = (
-        "box(point(items.west, items.south), "
-        "point(CASE WHEN items.west > items.east THEN items.east + 360 ELSE items.east END, items.north))"
-    )
+    *sides, most = (compiler.process(value, **kw) for value in element.clauses)
+    west, south, east, north = (f"CAST({side} AS double precision)" for side in sides)
+    own = "box(point(west, south), point(CASE WHEN west > east THEN east + 360 ELSE east END, north))"
     turns = (f"box(point({west} + {turn}, {south}), point({east} + {turn}, {north}))" for turn in (0, 360))
-    return "(" + " OR ".join(f"{own} && {turn}" for turn in turns) + ")"
+    meeting = " OR ".join(f"{own} && {turn}" for turn in turns)
+    return f"(SELECT num FROM items AS boxed WHERE {meeting} LIMIT {most})"  # noqa: S608 - of bound parameters
 
 
 class _Like(FunctionElement[bool]):
