@@ -20,7 +20,7 @@ from geo.cog import write_cog
 from geo.errors import SceneRejected
 from geo.facts import Facts, choose_bands, choose_scaling, gather_facts
 from geo.footprint import valid_footprint
-from geo.item import scene_item
+from geo.item import scene_item, with_files
 from geo.normalise import Plain, make_north_up, normalise
 from geo.raster import ENVIRONMENT, MAX_PX, open_raster, refuse_read_errors
 from geo.scene import Scene
@@ -161,7 +161,8 @@ def _make_scene(bundle: Bundle, made: Path, work: Path, options: IngestOptions) 
         geobox=geobox,
         footprint=footprint,
     )
-    item = scene_item(scene, facts.metadata, {**notes, "chronoseg:resampled": upright is not plain})
+    described = scene_item(scene, facts.metadata, {**notes, "chronoseg:resampled": upright is not plain})
+    item = with_files(described, made)
     (made / "item.json").write_text(json.dumps(item, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     return scene
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import pystac
@@ -17,6 +19,8 @@ EXTENSIONS = {
     "proj": "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
     "eo": "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
     "raster": "https://stac-extensions.github.io/raster/v2.0.0/schema.json",
+    "file": "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+    "classification": "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
     "view": "https://stac-extensions.github.io/view/v1.0.0/schema.json",
 }
 
@@ -32,22 +36,38 @@ def scene_item(scene: Scene, metadata: Metadata | None = None, notes: dict[str, 
     metadata = metadata or Metadata()
     properties = _properties(scene, metadata) | (notes or {})
     # The view extension must not be named by an item that has no angle.
-    views = any(name.startswith("view:") for name in properties)
+    used = ("proj", "eo", "raster", *(["view"] if any(name.startswith("view:") for name in properties) else []))
     item = pystac.Item(
         id=scene.id,
         geometry=mapping(scene.footprint),
         bbox=list(footprint_bbox(scene.footprint)),
         datetime=scene.acquired,
         properties=properties,
-        stac_extensions=[url for prefix, url in EXTENSIONS.items() if views or prefix != "view"],
+        stac_extensions=[EXTENSIONS[prefix] for prefix in used],
     )
     item.add_asset("reflectance", _reflectance(scene))
     item.add_asset("clear", _clear(scene))
     document: dict[str, Any] = item.to_dict(include_self_link=False)
-    # Lists all the way down, as JSON has it, so that the item equals its own round trip.
-    document["geometry"] = _lists(document["geometry"])
+    # So that the item equals its own round trip.
+    document["geometry"] = plain_json(document["geometry"])
     document["properties"]["datetime"] = datetime_to_str(scene.acquired, timespec="auto")
     return document
+
+
+def with_files(item: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a scene's Item with size and checksum of its assets' files, which lie in a folder under their hrefs."""
+    assets = {}
+    for name, asset in item["assets"].items():
+        path = folder / asset["href"]
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        assets[name] = {**asset, **file_properties(path.stat().st_size, digest)}
+    return {**item, "assets": assets, "stac_extensions": [*item["stac_extensions"], EXTENSIONS["file"]]}
+
+
+def file_properties(size: int, sha256: str) -> dict[str, Any]:
+    """Describe a file as the file extension does: size in bytes, and its SHA-256 as a multihash."""
+    return {"file:size": size, "file:checksum": f"1220{sha256}"}
 
 
 def footprint_bbox(footprint: BaseGeometry) -> tuple[float, float, float, float]:
@@ -58,6 +78,13 @@ def footprint_bbox(footprint: BaseGeometry) -> tuple[float, float, float, float]
         eastern, western = [p for p in parts if p[2] >= 180], [p for p in parts if p[0] <= -180]
         return float(min(p[0] for p in eastern)), south, float(max(p[2] for p in western)), north
     return west, south, east, north
+
+
+def plain_json(value: Any) -> Any:
+    """Return a value with lists in place of tuples, all the way down, as JSON has it."""
+    if isinstance(value, dict):
+        return {name: plain_json(part) for name, part in value.items()}
+    return [plain_json(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def crs_property(wkt: str) -> dict[str, str]:
@@ -118,9 +145,3 @@ def _clear(scene: Scene) -> pystac.Asset:
         scene.clear, "Clear pixels", media_type=pystac.MediaType.COG, roles=["data-mask"],
         extra_fields={"bands": bands},
     )  # fmt: skip
-
-
-def _lists(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _lists(part) for name, part in value.items()}
-    return [_lists(part) for part in value] if isinstance(value, list | tuple) else value

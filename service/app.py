@@ -12,7 +12,7 @@ from service import problems
 from service.context import Context
 from service.headers import SecureHeaders
 from service.identity import SCHEMES
-from service.routes import health, jobs, keys, masks, models, processes, scenes
+from service.routes import health, jobs, keys, landing, masks, models, processes, scenes, stac
 from workers.app import celery_app
 from workers.database import open_database
 from workers.settings import Settings
@@ -32,8 +32,8 @@ class _App(FastAPI):
 def create_app(settings: Settings) -> FastAPI:
     """Return the app; the database's schema must be up to date (`workers.database.migrate`)."""
     app = _App(
-        title=health.TITLE,
-        description=health.DESCRIPTION,
+        title=landing.TITLE,
+        description=landing.DESCRIPTION,
         version=version("chronoseg"),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=_operation_id,
@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(SecureHeaders)
-    for module in (health, scenes, processes, jobs, masks, models, keys):
+    for module in (landing, health, stac, scenes, processes, jobs, masks, models, keys):
         app.include_router(module.router)
     return app
 

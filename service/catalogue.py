@@ -1,4 +1,4 @@
-"""A scene as the API shows it: its state while it is read, its STAC Item once it is ready."""
+"""A scene as the API shows it while it is read, and its rasters."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 from fastapi import Request
 
 from service.errors import AssetUnknown
+from service.item_links import ITEM
 from service.links import href, link
 from service.pages import stamp
 from workers.records import SceneRecord, SceneState
-
-ITEM = "application/geo+json"
 
 
 def scene_state(request: Request, scene: SceneRecord) -> dict[str, Any]:
@@ -25,17 +24,6 @@ def scene_state(request: Request, scene: SceneRecord) -> dict[str, Any]:
     if scene.acquired is not None:
         body["acquired"] = stamp(scene.acquired)
     return {**body, "links": [link("self", here, ITEM if scene.state == SceneState.READY else "application/json")]}
-
-
-def scene_item(request: Request, scene: SceneRecord) -> dict[str, Any]:
-    """Return the STAC Item of a ready scene, with absolute addresses."""
-    item = dict(scene.item or {})
-    here = href(request, f"/scenes/{scene.id}")
-    item["assets"] = {
-        name: {**asset, "href": f"{here}/assets/{file_name(asset)}"} for name, asset in item.get("assets", {}).items()
-    }
-    item["links"] = [link("self", here, ITEM), link("root", href(request, "/"))]
-    return item
 
 
 def asset_of(scene: SceneRecord, name: str) -> dict[str, Any]:

@@ -9,6 +9,18 @@ class BodyMalformed(ServiceError):
     """A request's body or header cannot be parsed."""
 
 
+class SearchRefused(ServiceError):
+    """A search of the catalogue asks for what is not understood or not offered."""
+
+
+class CollectionUnknown(ServiceError):
+    """The catalogue has no collection of that id."""
+
+
+class ItemUnknown(ServiceError):
+    """A collection has no item of that id."""
+
+
 class InputsRefused(ServiceError):
     """A request is well formed, but asks for what cannot be."""
 

@@ -64,6 +64,9 @@ Kind = tuple[int, str, str]
 
 TABLE: Mapping[type[Exception], Kind] = {
     errors.BodyMalformed: (400, OWN + "body-malformed", "The request cannot be parsed"),
+    errors.SearchRefused: (400, OWN + "search-refused", "The search cannot be understood"),
+    errors.CollectionUnknown: (404, OWN + "collection-unknown", "No such collection"),
+    errors.ItemUnknown: (404, OWN + "item-unknown", "No such item"),
     errors.InputsRefused: (422, OWN + "inputs-refused", "The inputs cannot be used"),
     errors.PageUnknown: (404, OWN + "page-unknown", "No such page"),
     errors.MediaTypeRefused: (415, OWN + "media-type", "Media type not supported"),

@@ -12,7 +12,7 @@ from workers.records import JobRecord, JobState
 
 PROCESS = "segment"
 
-_STATUS = {
+STATUS = {
     JobState.ACCEPTED: "accepted",
     JobState.SEGMENTING: "running",
     JobState.ASSEMBLING: "running",
@@ -20,6 +20,7 @@ _STATUS = {
     JobState.FAILED: "failed",
     JobState.DISMISSED: "dismissed",
 }
+"""State of a job -> statusCode of the standard."""
 
 
 def progress_pct(job: JobRecord) -> int:
@@ -61,7 +62,7 @@ def status_info(request: Request, job: JobRecord) -> dict[str, Any]:
         "processID": PROCESS,
         "type": "process",
         "jobID": job.id,
-        "status": _STATUS[state],
+        "status": STATUS[state],
         "message": message_of(job),
         "progress": progress_pct(job),
         **({"notes": job.inputs["notes"]} if job.inputs.get("notes") else {}),

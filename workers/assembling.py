@@ -15,9 +15,11 @@ from workers.attempts import Attempt, attempt
 from workers.block_pipeline import FILES, files_of
 from workers.cleaning import clean_job
 from workers.database import writing
+from workers.items import item_of_mask
 from workers.jobs import job_state
 from workers.kinds import ASSEMBLE
 from workers.leases import finish
+from workers.mask_items import mask_items
 from workers.plan import Plan
 from workers.product import Product
 from workers.records import JobRecord, JobState, ProductRecord, now
@@ -34,7 +36,8 @@ def assemble_job(place: Workplace, job_id: str) -> None:
 def _assemble(current: Attempt) -> None:
     place, job_id = current.place, str(current.lease.key[0])
     with place.sessions() as session:
-        plan = Plan.from_json(session.get_one(JobRecord, job_id).plan or {})
+        job = session.get_one(JobRecord, job_id)
+    plan = Plan.from_json(job.plan or {})
     card, _ = find_model(plan.model_id, place.settings.model_folders)
 
     def progress(_: str) -> None:
@@ -48,6 +51,7 @@ def _assemble(current: Attempt) -> None:
         with writing(place.sessions) as session:
             finish(session, current.lease, state=JobState.SUCCESSFUL, finished=now(), message="done")
             _record(session, job_id, products)
+            session.add_all(item_of_mask(job.owner, job_id, item) for item in mask_items(job_id, plan, card, products))
     finally:
         _leave_nothing_of_a_job_that_failed(current, job_id)
 

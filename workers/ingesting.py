@@ -17,6 +17,7 @@ from workers.cleaning import clean_scene
 from workers.database import writing
 from workers.dispatch import send
 from workers.errors import Dismissed, LeaseLost, ReadingDied
+from workers.items import item_of_scene
 from workers.kinds import INGEST
 from workers.leases import finish
 from workers.reading import read_upload
@@ -53,7 +54,7 @@ def _ingest(current: Attempt) -> None:
     if parts:
         _split(current, owner, parts, upload["options"])
     else:
-        _store(current, scene_id, out / "scene")
+        _store(current, owner, scene_id, out / "scene")
 
 
 def _read(current: Attempt, source: Path, options: IngestOptions) -> tuple[Path, tuple[Bundle, ...]]:
@@ -107,7 +108,7 @@ def _options(scene_id: str, files: dict[str, Path], options: dict[str, Any], max
     )
 
 
-def _store(current: Attempt, scene_id: str, out: Path) -> None:
+def _store(current: Attempt, owner: str, scene_id: str, out: Path) -> None:
     """Put the scene's files, then say so in the database: the Item's hrefs are keys of the store."""
     item = json.loads((out / "item.json").read_text())
     for asset in item["assets"].values():
@@ -120,6 +121,7 @@ def _store(current: Attempt, scene_id: str, out: Path) -> None:
         acquired = datetime.fromisoformat(item["properties"]["datetime"].replace("Z", "+00:00"))
         with writing(current.place.sessions) as session:
             finish(session, current.lease, state=SceneState.READY, item=item, acquired=acquired)
+            session.add(item_of_scene(owner, item))
     except (Dismissed, LeaseLost):
         _leave_nothing_of_a_scene_that_is_none(current, scene_id)
         raise

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from workers.database import epoch
 from workers.errors import JobRefused, JobUnknown
+from workers.items import forget_masks
 from workers.records import JobRecord, JobState, ProductRecord, now
 
 FINAL = (JobState.SUCCESSFUL, JobState.FAILED, JobState.DISMISSED)
@@ -111,6 +112,7 @@ def end_job(session: Session, job_id: str, state: JobState, message: str) -> boo
 def _give_up(session: Session, job_id: str) -> None:
     """Forget the products of a job that is over; the sweep removes the files."""
     session.execute(delete(ProductRecord).where(ProductRecord.job_id == job_id))
+    forget_masks(session, job_id)
     session.execute(
         update(JobRecord)
         .where(JobRecord.id == job_id, JobRecord.state.in_((JobState.SUCCESSFUL, JobState.FAILED)))

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, String, select, update
+from sqlalchemy import JSON, ColumnElement, String, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from workers.errors import KeyInvalid, KeyUnknown, OwnerRefused
+from workers.items import ItemRecord
 from workers.records import JobRecord, Record, SceneRecord, UtcDateTime, now
 
 READ, WRITE, ADMIN = "read", "write", "admin"
@@ -176,21 +177,24 @@ def adopt(session: Session, owner: str) -> tuple[int, int]:
         How many scenes and jobs went over.
     """
     own = select(SceneRecord.sha256).where(SceneRecord.owner == owner)
-    scenes = session.scalars(
-        update(SceneRecord)
-        .where(SceneRecord.owner == "", SceneRecord.sha256.not_in(own))
+    scenes = _hand_over(session, SceneRecord, owner, SceneRecord.sha256.not_in(own))
+    jobs = _hand_over(session, JobRecord, owner)
+    theirs = or_(ItemRecord.scene_id.in_(scenes), ItemRecord.job_id.in_(jobs))
+    session.execute(update(ItemRecord).where(theirs).values(owner=owner).execution_options(synchronize_session=False))
+    return len(scenes), len(jobs)
+
+
+def _hand_over(
+    session: Session, table: type[SceneRecord] | type[JobRecord], owner: str, *which: ColumnElement[bool]
+) -> list[str]:
+    changed = (
+        update(table)
+        .where(table.owner == "", *which)
         .values(owner=owner)
-        .returning(SceneRecord.id)
+        .returning(table.id)
         .execution_options(synchronize_session=False)
     )
-    jobs = session.scalars(
-        update(JobRecord)
-        .where(JobRecord.owner == "")
-        .values(owner=owner)
-        .returning(JobRecord.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(list(scenes)), len(list(jobs))
+    return list(session.scalars(changed))
 
 
 def _digest(secret: str) -> str:

@@ -1,4 +1,4 @@
-"""The landing page, and whether the parts behind the API can be reached."""
+"""Whether the parts behind the API can be reached."""
 
 from __future__ import annotations
 
@@ -6,40 +6,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from sqlalchemy import text
 
 from service.context import Context, Here
-from service.links import href, link
 from workers.errors import NotStored
 
 router = APIRouter(tags=["service"])
-
-TITLE = "chronoseg"
-DESCRIPTION = "Land-cover change from satellite time series: scenes and an area go in, georeferenced masks come out."
-OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
-
-
-@router.get("/", summary="Where everything is")
-def landing(request: Request) -> dict[str, Any]:
-    """Return links to everything."""
-    here = href(request, "")
-    return {
-        "id": "chronoseg",
-        "title": TITLE,
-        "description": DESCRIPTION,
-        "links": [
-            link("self", here + "/"),
-            link("service-desc", here + "/openapi.json", OPENAPI, "OpenAPI definition"),
-            link("service-doc", here + "/docs", "text/html", "documentation to try out"),
-            link("http://www.opengis.net/def/rel/ogc/1.0/processes", here + "/processes", title="processes"),
-            link("http://www.opengis.net/def/rel/ogc/1.0/job-list", here + "/jobs", title="jobs"),
-            link("scenes", here + "/scenes", title="uploaded scenes"),
-            link("models", here + "/models", title="installed models"),
-            link("health", here + "/health", title="state of the service"),
-        ],
-    }
 
 
 @router.get("/health", summary="Whether database, broker and store can be reached")

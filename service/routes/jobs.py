@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
-from sqlalchemy import select
+from fastapi import APIRouter, Depends, Header, Request, Response
+from sqlalchemy import ColumnElement, select
 from sse_starlette import EventSourceResponse
 
 from service.context import Here
 from service.errors import ResultFailed, ResultGone, ResultNotReady
 from service.events import event_id, job_events
 from service.identity import Reader, Writer
+from service.job_filter import jobs_like
 from service.links import href
 from service.pages import Limit, Token, page, page_links
 from service.statuses import message_of, status_info
@@ -22,10 +23,17 @@ router = APIRouter(prefix="/jobs", tags=["jobs"])
 
 
 @router.get("", summary="Jobs, newest first")
-def jobs(request: Request, here: Here, owner: Reader, limit: Limit = 100, token: Token = "") -> dict[str, Any]:
-    """Return a page of jobs."""
+def jobs(
+    request: Request,
+    here: Here,
+    owner: Reader,
+    like: Annotated[list[ColumnElement[bool]], Depends(jobs_like)],
+    limit: Limit = 100,
+    token: Token = "",
+) -> dict[str, Any]:
+    """Return a page of the jobs that fit."""
     with here.sessions() as session:
-        query = select(JobRecord).where(JobRecord.owner == owner)
+        query = select(JobRecord).where(JobRecord.owner == owner, *like)
         found, following = page(session, query, JobRecord, limit, token)
     return {"jobs": [status_info(request, job) for job in found], "links": page_links(request, following)}
 

@@ -14,32 +14,52 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from geo.bands import parse_bands
-from service.catalogue import ITEM, asset_of, scene_item, scene_state
+from service.catalogue import asset_of, scene_state
 from service.context import Context, Here
 from service.errors import InputsRefused, SceneInUse, SceneNotReady
 from service.files import PARTS, stored_file
 from service.identity import Reader, Writer
+from service.item_links import ITEM, item_document
+from service.item_pages import find_item
 from service.links import href
 from service.pages import Limit, Token, page, page_links
 from service.uploads import Upload, read_upload
 from service.waiting import wait_preferred_s, wait_until
 from workers.database import writing
 from workers.dispatch import send
+from workers.items import Collection
 from workers.jobs import LIVE
 from workers.records import JobRecord, SceneRecord, SceneState
 from workers.scenes import find_scene, receive_scene
 
 router = APIRouter(prefix="/scenes", tags=["scenes"])
 
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 _FORM = {
     "type": "object",
     "anyOf": [{"required": ["image"]}, {"required": ["bundle"]}],
     "additionalProperties": False,
     "properties": {
-        "image": {"type": "string", "format": "binary", "description": "GeoTIFF, or a zip as Planet delivers it"},
-        "bundle": {"type": "string", "format": "binary", "description": "the same as image"},
-        "udm2": {"type": "string", "format": "binary", "description": "usable data mask (UDM2 or the old UDM)"},
-        "metadata": {"type": "string", "format": "binary", "description": "PlanetScope metadata, XML or JSON"},
+        "image": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "GeoTIFF, or a zip as Planet delivers it",
+        },
+        "bundle": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "the same as image",
+        },
+        "udm2": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "usable data mask (UDM2 or the old UDM)",
+        },
+        "metadata": {
+            "type": "string",
+            "contentMediaType": "application/octet-stream",
+            "description": "PlanetScope metadata, XML or JSON",
+        },
         "bands": {
             "type": "string",
             "pattern": r"^[a-z][a-z0-9]{0,15}=[1-9][0-9]{0,2}(,[a-z][a-z0-9]{0,15}=[1-9][0-9]{0,2}){0,31}$",
@@ -60,7 +80,7 @@ _FORM = {
         },
     },
 }
-_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BINARY = {"schema": _FILE}
 _BODY = {
     "requestBody": {
         "required": True,
@@ -105,13 +125,15 @@ def scenes(request: Request, here: Here, owner: Reader, limit: Limit = 100, toke
     return {"scenes": [scene_state(request, scene) for scene in found], "links": page_links(request, following)}
 
 
-@router.get("/{scene_id}", summary="A scene", response_class=JSONResponse)
+@router.get("/{scene_id}", summary="A scene", response_class=JSONResponse, responses={200: {"content": {ITEM: {}}}})
 def scene(scene_id: str, request: Request, here: Here, owner: Reader) -> JSONResponse:
     """Return the STAC Item of a scene, or its state while it is being read or after it was rejected."""
-    found = _read(here, owner, scene_id)
-    if found.state == SceneState.READY:
-        return JSONResponse(scene_item(request, found), media_type=ITEM)
-    return JSONResponse(scene_state(request, found))
+    with here.sessions() as session:
+        found = find_scene(session, owner, scene_id)
+        if found.state != SceneState.READY:
+            return JSONResponse(scene_state(request, found))
+        item = find_item(session, owner, Collection.SCENES, scene_id)
+    return JSONResponse(item_document(request, item), media_type=ITEM)
 
 
 @router.head("/{scene_id}/assets/{name}", include_in_schema=False)

@@ -12,6 +12,7 @@ from affine import Affine
 
 from service.context import Context
 from workers.database import writing
+from workers.items import item_of_scene
 from workers.product import Product, product_of
 from workers.records import JobRecord, JobState, ProductRecord, SceneRecord, SceneState
 
@@ -20,7 +21,8 @@ ITEM: dict[str, Any] = {
     "type": "Feature",
     "stac_version": "1.1.0",
     "id": "scene-1",
-    "geometry": None,
+    "geometry": {"type": "Polygon", "coordinates": [[[-62, -15], [-61, -15], [-61, -14], [-62, -14], [-62, -15]]]},
+    "bbox": [-62.0, -15.0, -61.0, -14.0],
     "properties": {"datetime": "2020-08-01T10:00:00Z"},
     "links": [],
 }
@@ -71,6 +73,9 @@ def add_scene(
 ) -> str:
     with writing(parts.sessions) as session:
         session.add(SceneRecord(id=scene_id, sha256=scene_id * 4, state=state, upload={}, parts=list(held), item=item))
+        if item is not None:
+            session.flush()
+            session.add(item_of_scene("", item))
     return scene_id
 
 

@@ -33,8 +33,8 @@ paths = [path for path, methods in app.openapi()["paths"].items() if "get" in me
 
 async def ask():
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
-        names = {"process_id": "segment", "model_id": "burned-area"}
-        names |= dict.fromkeys(("job_id", "scene_id", "name", "key_id"), "x")
+        names = {"process_id": "segment", "model_id": "burned-area", "collection_id": "scenes"}
+        names |= dict.fromkeys(("job_id", "scene_id", "name", "key_id", "item_id"), "x")
         return {path: (await http.get(path.format(**names))).status_code for path in paths}
 
 statuses = asyncio.run(ask())

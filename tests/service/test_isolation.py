@@ -19,10 +19,11 @@ from fastapi import FastAPI
 from service.context import Context
 from tests.service.records import ITEM, add_product, write_raster
 from workers.database import writing
+from workers.items import item_of_scene
 from workers.keys import create_key, revoke_key
 from workers.records import JobRecord, JobState, SceneRecord, SceneState, now
 
-OPEN = {"/", "/health"}
+OPEN = {"/", "/health", "/api", "/conformance", "/queryables", "/collections/{collection_id}/queryables"}
 """What anybody may see: it tells nothing of anybody."""
 
 FOR_ADMINS = re.compile(r"/keys(/.*)?")
@@ -31,6 +32,7 @@ BODIES = {
     "/processes/{process_id}/execution": {
         "inputs": {"model": "burned-area", "aoi": {"type": "Point", "coordinates": [0, 0]}}
     },
+    "/search": {},
     "/keys": {"owner": "eve"},
     "/keys/{key_id}/rotation": {},
 }
@@ -63,13 +65,15 @@ def objects(parts: Context, tmp_path: Path) -> dict[str, dict[str, str]]:
         ready = {"state": SceneState.READY, "upload": {}, "parts": [], "acquired": now(), "item": item}
         with writing(parts.sessions) as session:
             session.add(SceneRecord(id=scene, owner=owner, sha256=owner, **ready))
+            session.flush()
+            session.add(item_of_scene(owner, item))
             inputs = {"model": "burned-area@1", "aoi": {}, "notes": [f"note-of-{owner}"]}
             session.add(JobRecord(id=job, owner=owner, state=JobState.SUCCESSFUL, inputs=inputs))
         add_product(parts, job, tmp_path / "mask_20200801.tif")
         with writing(parts.sessions) as session:
             record, _ = create_key(session, owner, ["read"])
         found[owner] = {"scene_id": scene, "job_id": job, "process_id": "segment", "model_id": "burned-area"}
-        found[owner] |= {"key_id": record.id, "name": "mask_20200801.tif"}
+        found[owner] |= {"key_id": record.id, "name": "mask_20200801.tif", "collection_id": "scenes", "item_id": scene}
     return found
 
 
@@ -99,7 +103,7 @@ def cases(app: FastAPI, objects: dict[str, dict[str, str]], keys: dict[str, str]
         parameters = re.findall(r"{(\w+)}", template)
         unknown = set(parameters) - set(objects["ana"])
         assert not unknown, f"{template}: say in `objects` what {unknown} may be"
-        personal = bool({"scene_id", "job_id"} & set(parameters))
+        personal = bool({"scene_id", "job_id", "item_id"} & set(parameters))
         for who, key in keys.items():
             path = template.format(**objects["ana"])
             path = path.replace("mask_20200801.tif", "reflectance.tif") if "/assets/" in path else path
@@ -132,7 +136,8 @@ def allowed(case: Case) -> set[int]:
         return {200}
     if case.who in NOBODY:
         return {401}
-    if FOR_ADMINS.fullmatch(case.template) or (case.who == "ana, reading" and case.method in WRITES):
+    changes = case.method in WRITES and case.template != "/search"
+    if FOR_ADMINS.fullmatch(case.template) or (case.who == "ana, reading" and changes):
         return {403}
     if case.names_an_object and case.who == "ben":
         return {404}
@@ -144,6 +149,9 @@ def allowed(case: Case) -> set[int]:
 def test_lists_hold_ones_own_alone(http: httpx.Client, keys: dict[str, str]) -> None:
     for who in ("ana", "ben"):
         headers = {"Authorization": f"Bearer {keys[who]}"}
-        listed = http.get("/jobs", headers=headers).text + http.get("/scenes", headers=headers).text
+        lists = ("/jobs", "/scenes", "/search", "/collections/scenes/items")
+        listed = "".join(http.get(path, headers=headers).text for path in lists)
         assert {f"job-of-{who}", f"scene-of-{who}"} <= set(re.findall(r"\w+-of-\w+", listed))
         assert not {name for name in re.findall(r"\w+-of-(\w+)", listed) if name != who}
+        named = http.get("/search?ids=scene-of-ana,scene-of-ben", headers=headers).json()
+        assert [item["id"] for item in named["features"]] == [f"scene-of-{who}"]

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import sleep
 from typing import Any
@@ -10,10 +12,14 @@ import httpx
 import pytest
 
 from models.registry import SHIPPED
+from service.app import create_app
 from service.context import Context
 from service.processes import parse_period
+from tests.service.conftest import serving
 from tests.service.records import add_job, add_product, change_job
+from workers.database import close_database, migrate
 from workers.records import JobRecord, JobState
+from workers.settings import Settings
 
 EXECUTE = "/processes/segment/execution"
 SQUARE = {"type": "Polygon", "coordinates": [[[10, 50], [10.1, 50], [10.1, 50.1], [10, 50.1], [10, 50]]]}
@@ -181,6 +187,52 @@ def test_list(http: httpx.Client, parts: Context) -> None:
     assert [job["jobID"] for job in first["jobs"]] == ["job-2", "job-1"]
     following = next(link["href"] for link in first["links"] if link["rel"] == "next")
     assert [job["jobID"] for job in http.get(following).json()["jobs"]] == ["job-0"]
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("type=process&processID=segment", {"waiting", "running", "quick", "slow"}),
+        ("processID=paint", set()),
+        ("type=other", set()),
+        ("status=successful", {"quick"}),
+        ("status=running,failed", {"running", "slow"}),
+        ("datetime=2020-08-02T00:00:00Z/..", {"running", "slow"}),
+        ("datetime=2020-08-01T00:00:00Z", {"quick"}),
+        ("minDuration=60", {"running", "slow"}),
+        ("maxDuration=60", {"quick"}),
+        ("minDuration=10&maxDuration=4000", {"slow", "quick"}),
+    ],
+)
+def test_list_of_jobs_that_fit(filtered: httpx.Client, query: str, wanted: set[str]) -> None:
+    answer = filtered.get(f"/jobs?{query}")
+    assert answer.status_code == 200, answer.text
+    assert {job["jobID"] for job in answer.json()["jobs"]} == wanted
+
+
+@pytest.mark.parametrize("query", ["status=lost", "datetime=yesterday"])
+def test_lists_that_are_refused(http: httpx.Client, query: str) -> None:
+    assert http.get(f"/jobs?{query}").status_code == 400
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def filtered(request: pytest.FixtureRequest, service_settings: Settings) -> Iterator[httpx.Client]:
+    """Jobs of known times, on each kind of database."""
+    settings = service_settings
+    if request.param == "postgres":
+        settings = settings.model_copy(update={"database_url": request.getfixturevalue("postgres_url")})
+        migrate(settings.database)
+    app = create_app(settings)
+    parts: Context = app.state.context
+    day = datetime(2020, 8, 1, tzinfo=UTC)
+    add_job(parts, job_id="waiting", created=day - timedelta(days=1))
+    add_job(parts, JobState.SUCCESSFUL, "quick", created=day, started=day, finished=day + timedelta(seconds=20))
+    late = day + timedelta(days=1)
+    add_job(parts, JobState.FAILED, "slow", created=late, started=late, finished=late + timedelta(seconds=3600))
+    add_job(parts, JobState.SEGMENTING, "running", created=late, started=late)
+    with serving(app) as url, httpx.Client(base_url=url, trust_env=False) as made:
+        yield made
+    close_database(parts.sessions)
 
 
 def events(http: httpx.Client, last_id: str = "") -> list[tuple[str, dict[str, Any]]]:

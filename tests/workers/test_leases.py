@@ -154,7 +154,9 @@ def test_times_come_back_with_their_zone(sessions: Sessions) -> None:
 
 def test_the_migrations_make_what_the_records_say(sessions: Sessions) -> None:
     with sessions() as session:
-        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        by_hand = "items_boxes"  # the spatial index, which no table of SQLAlchemy's describes
+        options = {"compare_type": True, "include_name": lambda name, *_: not str(name).startswith(by_hand)}
+        context = MigrationContext.configure(session.connection(), opts=options)
         assert compare_metadata(context, Record.metadata) == []
 
 

@@ -16,7 +16,6 @@ from tests.service.conftest import serving
 from tests.service.records import add_job, add_product, add_ready_scene, write_raster
 from workers.records import JobState
 
-pytest_plugins = ("tests.service.conftest",)
 pytestmark = pytest.mark.e2e
 
 CASES = 2000
