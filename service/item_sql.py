@@ -8,10 +8,11 @@ from typing import Any
 
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import JSON, BigInteger, Boolean, ColumnElement, Float, String, and_, func, literal, or_
+from sqlalchemy import JSON, Boolean, ColumnElement, Float, String, and_, func, literal, or_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from typing_extensions import override
 
 from workers.items import ItemRecord
 from workers.records import SceneRecord
@@ -26,10 +27,9 @@ DOCUMENT: ColumnElement[dict[str, Any]] = func.coalesce(ItemRecord.document, Sce
 def indexed_near(geometry: BaseGeometry) -> ColumnElement[bool]:
     """Test through the spatial index whether an item's box meets that of a geometry.
 
-    Looks at FEW + 1 boxes for each part of the geometry: enough to tell that these are too many, or to have them all.
+    SQLite looks at FEW + 1 boxes for each part of the geometry: enough to tell that these are too many, or to have all.
     """
-    boxes = (_Boxed(*(literal(value) for value in (*part.bounds, FEW + 1))) for part in _parts(geometry))
-    return or_(*(ItemRecord.num.op("IN", is_comparison=True)(box) for box in boxes))
+    return or_(*(_Boxed(*(literal(value) for value in (*part.bounds, FEW + 1))) for part in _parts(geometry)))
 
 
 def plain_near(geometry: BaseGeometry) -> ColumnElement[bool]:
@@ -81,28 +81,35 @@ def _glob(pattern: str) -> str:
     return "".join(signs.get(piece) or (f"[{piece[-1]}]" if piece[-1] in "*?[" else piece[-1]) for piece in pieces)
 
 
-class _Boxed(FunctionElement[int]):
-    """west, south, east, north, most -> numbers of items whose boxes meet that one, by the index of 0003_items."""
+class _Boxed(FunctionElement[bool]):
+    """west, south, east, north, most -> whether an item's box meets that one, by the index of 0003_items."""
 
-    type = BigInteger()
+    type = Boolean()
     inherit_cache = True
+
+    @override
+    def self_group(self, against: Any = None) -> _Boxed:
+        """Stay as it is: SQLite does not use its index for a comparison with 1, which would be written here."""
+        return self
 
 
 @compiles(_Boxed, "sqlite")
 def _boxed_sqlite(element: _Boxed, compiler: SQLCompiler, **kw: Any) -> str:
     west, south, east, north, most = (compiler.process(value, **kw) for value in element.clauses)
     meeting = f"west <= {east} AND east >= {west} AND south <= {north} AND north >= {south}"
-    return f"(SELECT id / 2 FROM items_boxes WHERE {meeting} LIMIT {most})"  # noqa: S608 - of bound parameters
+    return f"(items.num IN (SELECT id / 2 FROM items_boxes WHERE {meeting} LIMIT {most}))"  # noqa: S608 - of bound parameters
 
 
 @compiles(_Boxed, "postgresql")
 def _boxed_postgresql(element: _Boxed, compiler: SQLCompiler, **kw: Any) -> str:
-    *sides, most = (compiler.process(value, **kw) for value in element.clauses)
+    *sides, _ = (compiler.process(value, **kw) for value in element.clauses)
     west, south, east, north = (f"CAST({side} AS double precision)" for side in sides)
-    own = "box(point(west, south), point(CASE WHEN west > east THEN east + 360 ELSE east END, north))"
+    own = (
+        "box(point(items.west, items.south), "
+        "point(CASE WHEN items.west > items.east THEN items.east + 360 ELSE items.east END, items.north))"
+    )
     turns = (f"box(point({west} + {turn}, {south}), point({east} + {turn}, {north}))" for turn in (0, 360))
-    meeting = " OR ".join(f"{own} && {turn}" for turn in turns)
-    return f"(SELECT num FROM items AS boxed WHERE {meeting} LIMIT {most})"  # noqa: S608 - of bound parameters
+    return "(" + " OR ".join(f"{own} && {turn}" for turn in turns) + ")"
 
 
 class _Like(FunctionElement[bool]):
