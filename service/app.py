@@ -12,6 +12,7 @@ from service import problems
 from service.context import Context
 from service.headers import SecureHeaders
 from service.identity import SCHEMES
+from service.rate import RequestRate
 from service.routes import health, jobs, keys, landing, masks, models, processes, scenes, stac
 from workers.app import celery_app
 from workers.database import open_database
@@ -44,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
         sessions=open_database(settings.database),
         store=open_store(settings),
         celery=celery_app(settings),
+        rate=RequestRate(settings),
     )
     problems.install(app)
     app.add_middleware(SecureHeaders)

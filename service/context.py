@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.rate import RequestRate
 from workers.settings import Settings
 from workers.store import Store
 
@@ -20,12 +21,14 @@ class Context:
         sessions: makes database sessions.
         store: where uploads, scenes and products lie.
         celery: the Celery app that carries messages to the workers.
+        rate: counts requests by owner.
     """
 
     settings: Settings
     sessions: sessionmaker[Session]
     store: Store
     celery: Any
+    rate: RequestRate
 
 
 def context_of(request: Request) -> Context:

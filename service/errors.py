@@ -45,6 +45,18 @@ class ScopeMissing(ServiceError):
     """The request's key does not allow what it asks for."""
 
 
+class RateExceeded(ServiceError):
+    """An owner has sent more requests than a minute allows.
+
+    Attributes:
+        retry_after_s: seconds until the next minute.
+    """
+
+    def __init__(self, message: str, retry_after_s: int = 60) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class OriginRefused(ServiceError):
     """A page of another site sent the request, or a name that points here for no good reason."""
 

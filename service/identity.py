@@ -45,15 +45,19 @@ def identify(request: Request, here: Here) -> Identity:
         CredentialsMissing: there are keys, and the request has none.
         KeyInvalid: its key is not taken.
         OriginRefused: there are no keys, and the request is led here by another site.
+        RateExceeded: the owner has sent as many requests as a minute allows.
     """
     key = _key_of(request)
     with here.sessions() as session:
-        if key is None and not any_keys(session):
-            _check_origin(request, here.settings)
-            return EVERYBODY
-        if key is None:
+        if key is not None:
+            identity = check_key(session, key)
+        elif any_keys(session):
             raise CredentialsMissing("this service asks for a key: send it as `Authorization: Bearer KEY`")
-        return check_key(session, key)
+        else:
+            _check_origin(request, here.settings)
+            identity = EVERYBODY
+    here.rate.spend(identity.owner)
+    return identity
 
 
 def owner_reading(identity: Annotated[Identity, Depends(identify)]) -> str:

@@ -23,6 +23,7 @@ from service import errors
 from service.headers import ON_DATA
 from workers.errors import (
     JobRefused,
+    JobsAtOnce,
     JobUnknown,
     KeyInvalid,
     KeyUnknown,
@@ -73,6 +74,7 @@ TABLE: Mapping[type[Exception], Kind] = {
     errors.BodyTooLarge: (413, OWN + "body-too-large", "The body is too large"),
     errors.CredentialsMissing: (401, OWN + "key-missing", "A key is needed"),
     errors.ScopeMissing: (403, OWN + "scope-missing", "The key does not allow this"),
+    errors.RateExceeded: (429, OWN + "rate-exceeded", "Too many requests"),
     errors.OriginRefused: (403, OWN + "origin-refused", "Not from there"),
     errors.ProcessUnknown: (404, OGC + "no-such-process", "No such process"),
     errors.AssetUnknown: (404, OWN + "asset-unknown", "No such asset"),
@@ -88,6 +90,7 @@ TABLE: Mapping[type[Exception], Kind] = {
     SceneUnknown: (404, OWN + "scene-unknown", "No such scene"),
     SceneRejected: (422, OWN + "scene-rejected", "The scene cannot be used"),
     JobUnknown: (404, OGC + "no-such-job", "No such job"),
+    JobsAtOnce: (429, OWN + "jobs-at-once", "Too many jobs at once"),
     JobRefused: (422, OWN + "job-refused", "The job cannot be planned"),
     ModelUnknown: (404, OWN + "model-unknown", "No such model"),
     AreaRefused: (422, OWN + "area-refused", "The area of interest cannot be used"),
@@ -99,6 +102,7 @@ TABLE: Mapping[type[Exception], Kind] = {
 
 _HEADERS = {
     http.HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
+    http.HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "30"},
     http.HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="chronoseg", Basic realm="chronoseg"'},
 }
 """What goes with every problem of a status."""
@@ -128,7 +132,10 @@ def install(app: FastAPI) -> None:
 
 def _expected(request: Request, err: Exception) -> Response:
     kind = next(TABLE[kind] for kind in type(err).__mro__ if kind in TABLE)
-    return problem(request, kind, str(err) or kind[2], _HEADERS.get(http.HTTPStatus(kind[0])))
+    headers = _HEADERS.get(http.HTTPStatus(kind[0]))
+    if isinstance(err, errors.RateExceeded):
+        headers = {"Retry-After": str(err.retry_after_s)}
+    return problem(request, kind, str(err) or kind[2], headers)
 
 
 def _invalid(request: Request, err: Exception) -> Response:

@@ -9,6 +9,10 @@ class JobRefused(WorkerError):
     """A job cannot be planned from its inputs."""
 
 
+class JobsAtOnce(WorkerError):
+    """An owner has as many jobs under way as are allowed."""
+
+
 class JobUnknown(WorkerError):
     """No job has that id."""
 

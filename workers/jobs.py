@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from workers.database import epoch
-from workers.errors import JobRefused, JobUnknown
+from workers.errors import JobRefused, JobsAtOnce, JobUnknown
 from workers.items import forget_masks
 from workers.records import JobRecord, JobState, ProductRecord, now
 
@@ -25,7 +25,7 @@ _KINDS = {
 }
 
 
-def create_job(session: Session, owner: str, inputs: dict[str, Any]) -> JobRecord:
+def create_job(session: Session, owner: str, inputs: dict[str, Any], at_once: int = 0) -> JobRecord:
     """Store a job and commit; the caller then sends its `plan_job` message.
 
     Args:
@@ -33,14 +33,20 @@ def create_job(session: Session, owner: str, inputs: dict[str, Any]) -> JobRecor
         owner: whose job it is.
         inputs: JSON values: model; and, where wanted, aoi (GeoJSON), start and end (YYYY-MM-DD), scenes (ids),
             date_by, min_area_ha, simplify_px, tta.
+        at_once: most jobs that the owner may have under way, this one among them; 0 = any number. Two requests at the
+            same moment may exceed it by one.
 
     Raises:
         JobRefused: an input is missing or of the wrong kind.
+        JobsAtOnce: the owner has as many as may be.
     """
     for name, (kind, expected) in _KINDS.items():
         value = inputs.get(name)
         if not isinstance(value, kind) and not (value is None and name != "model"):
             raise JobRefused(f"a job needs {name!r} as {expected}; got {type(value).__name__}")
+    live = select(func.count()).select_from(JobRecord).where(JobRecord.owner == owner, JobRecord.state.in_(LIVE))
+    if at_once and (session.scalar(live) or 0) >= at_once:
+        raise JobsAtOnce(f"{at_once} of your jobs are under way, and no more may be: wait for one, or dismiss one")
     job = JobRecord(id=str(uuid4()), owner=owner, inputs=inputs, sent_at=epoch())
     session.add(job)
     session.commit()

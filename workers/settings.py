@@ -41,6 +41,8 @@ class Settings(BaseSettings):
         default="loopback",
         description="Where a service without keys may listen; anywhere: something else keeps strangers out.",
     )
+    requests_per_minute: int = Field(default=0, ge=0, description="Most requests of one owner in a minute; 0: any.")
+    jobs_at_once: int = Field(default=0, ge=0, description="Most jobs of one owner under way at once; 0: any.")
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
     max_scene_px: int = Field(default=2_500_000_000, ge=1, description="Largest scene, in pixels.")
     max_aoi_km2: float = Field(default=100_000.0, gt=0, description="Largest area of interest.")
