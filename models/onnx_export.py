@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import warnings
 from typing import Any
 
@@ -55,6 +56,7 @@ def export_step(network: Network) -> bytes:
     whole, spaces = space(x), [space(tensor) for tensor in state]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's remarks on itself; the engines' parity test judges its work
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, of which we use nothing
         program = torch.onnx.export(
             _Step(net).eval(),
             (x, clear, torch.zeros(1), state),
