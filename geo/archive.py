@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import stat
 import zipfile
@@ -53,7 +54,9 @@ def unpack(archive: Path, into: Path, limits: Limits | None = None) -> list[Bund
             entries = _safe_entries(opened, archive.name, limits)
             _extract(opened, entries, into, archive, limits)
     # Damaged archives reach zipfile's parser and zlib as all of these.
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as err:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError) as err:
+        if isinstance(err, OSError) and err.errno != errno.EINVAL:  # EINVAL: an entry begins before the file does
+            raise
         raise SceneRejected(
             f"{archive.name} is not a sound zip archive ({err}); zip it anew, without a password"
         ) from err
@@ -64,7 +67,7 @@ def unpack(archive: Path, into: Path, limits: Limits | None = None) -> list[Bund
 
 
 def _safe_entries(opened: zipfile.ZipFile, name: str, limits: Limits) -> list[zipfile.ZipInfo]:
-    entries = [entry for entry in opened.infolist() if not entry.is_dir()]
+    entries = [entry for entry in opened.infolist() if not entry.orig_filename.endswith("/")]
     if len(entries) > limits.max_files:
         raise SceneRejected(
             f"{name} holds {len(entries):,} files, more than the limit of {limits.max_files:,}; split it"

@@ -100,6 +100,7 @@ def test_folders_and_single_images(tmp_path: Path) -> None:
         "a//b.tif",
         "./evil.tif",
         "a\x01.tif",
+        "\0.tif",
     ],
 )
 def test_unsafe_names(tmp_path: Path, name: str) -> None:
@@ -201,7 +202,18 @@ def spoilt(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("make", [overlapping, encrypted, doubled, no_image, file_and_folder, cut, spoilt])
+def before_itself(path: Path) -> Path:
+    """The end says that the list of entries lies farther on than it does: then the first begins before the file."""
+    content = bytearray(zip_of(path, ("scene.tif", b"x" * 50)).read_bytes())
+    at = content.index(b"PK\x05\x06") + 16
+    content[at : at + 4] = struct.pack("<L", struct.unpack("<L", content[at : at + 4])[0] + 60)
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "make", [overlapping, encrypted, doubled, no_image, file_and_folder, cut, spoilt, before_itself]
+)
 def test_damaged_and_odd_archives(tmp_path: Path, make: Callable[[Path], Path]) -> None:
     archive = make(tmp_path / "odd.zip")
     with pytest.raises(SceneRejected, match=r"odd\.zip"):
