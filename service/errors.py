@@ -25,6 +25,10 @@ class BodyTooLarge(ServiceError):
     """A body is larger than is allowed here."""
 
 
+class BodyStalled(ServiceError):
+    """A body stopped coming before its end."""
+
+
 class CredentialsMissing(ServiceError):
     """There are keys, and the request has none."""
 

@@ -68,6 +68,7 @@ TABLE: Mapping[type[Exception], Kind] = {
     errors.PageUnknown: (404, OWN + "page-unknown", "No such page"),
     errors.MediaTypeRefused: (415, OWN + "media-type", "Media type not supported"),
     errors.BodyTooLarge: (413, OWN + "body-too-large", "The body is too large"),
+    errors.BodyStalled: (408, OWN + "body-stalled", "The body stopped coming"),
     errors.CredentialsMissing: (401, OWN + "key-missing", "A key is needed"),
     errors.ScopeMissing: (403, OWN + "scope-missing", "The key does not allow this"),
     errors.OriginRefused: (403, OWN + "origin-refused", "Not from there"),
