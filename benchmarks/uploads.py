@@ -22,7 +22,7 @@ from pathlib import Path
 import httpx
 
 FLAT = 1.2
-WAYS = ("raw", "multipart")
+WAYS = ("raw", "multipart", "tus")
 _MB = 1_000_000
 _NO_BROKER = "redis://127.0.0.1:1/0"
 _BOUNDARY = "chronoseg-benchmark"
@@ -66,9 +66,13 @@ def send(address: str, way: str, size: int) -> None:
     """Upload a scene of `size` bytes, none of them held here, either."""
     if way == "raw":
         answer = _post(f"{address}/scenes", {"Content-Type": "image/tiff"}, b"", size, b"")
-    else:
+    elif way == "multipart":
         kind = f"multipart/form-data; boundary={_BOUNDARY}"
         answer = _post(f"{address}/scenes", {"Content-Type": kind}, _HEAD, size, _TAIL)
+    else:
+        headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(size)}
+        headers["Content-Type"] = "application/offset+octet-stream"
+        answer = _post(f"{address}/uploads", headers, b"", size, b"")
     answer.raise_for_status()
 
 

@@ -12,7 +12,8 @@ from service import problems
 from service.context import Context
 from service.headers import SecureHeaders
 from service.identity import SCHEMES
-from service.routes import health, jobs, keys, masks, models, processes, scenes
+from service.routes import health, jobs, keys, masks, models, processes, scenes, uploads
+from service.sweeping import sweeping
 from workers.app import celery_app
 from workers.database import open_database
 from workers.settings import Settings
@@ -38,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=_operation_id,
         responses=problems.DOCUMENTED,
+        lifespan=sweeping,
     )
     app.state.context = Context(
         settings=settings,
@@ -47,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(SecureHeaders)
-    for module in (health, scenes, processes, jobs, masks, models, keys):
+    for module in (health, scenes, uploads, processes, jobs, masks, models, keys):
         app.include_router(module.router)
     return app
 

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
         description="Where a service without keys may listen; anywhere: something else keeps strangers out.",
     )
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
+    upload_keep_h: float = Field(
+        default=168.0, gt=0, description="How long an upload that broke off may be taken up again, in hours."
+    )
     max_scene_px: int = Field(default=2_500_000_000, ge=1, description="Largest scene, in pixels.")
     max_aoi_km2: float = Field(default=100_000.0, gt=0, description="Largest area of interest.")
 
