@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from service.context import Context
 from service.errors import BodyStalled, ChecksumWrong, OffsetWrong, UploadLocked
-from service.parts import Parts, sync
+from service.parts import parts_of, sync
 from service.receiving import take_in
 from workers.database import writing
 from workers.records import now
@@ -29,11 +29,6 @@ from workers.uploads import UploadRecord, advance, find_upload, known_uploads, r
 ALGORITHMS = ("sha1", "sha256")
 SETTLE_BYTES = 16 << 20
 """How much may be lost where the API is killed."""
-
-
-def parts_of(settings: Settings) -> Parts:
-    """Return where the bytes of unfinished uploads lie."""
-    return Parts(settings.scratch / "uploads")
 
 
 def expiry(settings: Settings) -> datetime:
@@ -185,7 +180,7 @@ class _Tail:
 
 
 def sweep_uploads(here: Context) -> None:
-    """Remove uploads whose time is over, and bytes that belong to none."""
+    """Remove uploads whose time is over, and bytes that belong to none and that nobody is writing."""
     parts = parts_of(here.settings)
     held = parts.ids()  # before the records are read: a record is there before its bytes
     with writing(here.sessions) as session:

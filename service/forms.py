@@ -28,7 +28,7 @@ async def read_form(body: AsyncIterator[bytes], boundary: bytes, folder: Path) -
     Args:
         body: the request's body in pieces.
         boundary: of the parts, from Content-Type.
-        folder: existing, empty; each file is written to `folder`/{role}/{name}.
+        folder: existing; each file is written to `folder`/{role}/{name}.
 
     Raises:
         BodyMalformed: the form cannot be parsed.

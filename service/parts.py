@@ -17,9 +17,15 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from service.errors import UploadLocked
+from workers.settings import Settings
 
 _LOCK = ".lock"
 _COPY_BYTES = 1 << 20
+
+
+def parts_of(settings: Settings) -> Parts:
+    """Return where the bytes of unfinished uploads lie."""
+    return Parts(settings.scratch / "uploads")
 
 
 class Parts:
@@ -74,6 +80,16 @@ class Parts:
         file.truncate(offset)
         file.seek(offset)
         return file
+
+    @contextmanager
+    def folder(self) -> Iterator[Path]:
+        """Make a folder for an upload that comes in one request; gone afterwards, or swept away if we die."""
+        name = f"request-{uuid4().hex}"
+        with self.locked(name):
+            try:
+                yield self._root / name
+            finally:
+                self.remove(name)
 
     def remove(self, upload_id: str) -> None:
         """Remove what lies here of an upload that is locked."""

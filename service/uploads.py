@@ -33,7 +33,7 @@ async def read_upload(request: Request, folder: Path, max_bytes: int) -> Upload:
     Args:
         request: a multipart form (files image or bundle, udm2, metadata; fields bands, scale, acquired), or a raw
             GeoTIFF or zip whose name comes by Content-Disposition or `?name=`, and options by the query.
-        folder: existing, empty; the files are written here.
+        folder: existing; the files are written here.
         max_bytes: largest body.
 
     Raises:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -19,6 +17,7 @@ from service.files import PARTS, stored_file
 from service.identity import Reader, Writer
 from service.links import href
 from service.pages import Limit, Token, page, page_links
+from service.parts import parts_of
 from service.receiving import take_in
 from service.scene_options import parse_options
 from service.uploads import read_upload
@@ -81,10 +80,8 @@ async def upload(request: Request, here: Here, owner: Writer) -> JSONResponse:
     The answer is 201 with the scene's address, or 200 where the same bytes came before. The scene is read
     afterwards; with `Prefer: wait=N` the answer waits up to N seconds (at most 60) for that.
     """
-    scratch = here.settings.scratch
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="upload-", dir=scratch, ignore_cleanup_errors=True) as folder:
-        found = await read_upload(request, Path(folder), here.settings.max_upload_mb * 1_000_000)
+    with parts_of(here.settings).folder() as folder:
+        found = await read_upload(request, folder, here.settings.max_upload_mb * 1_000_000)
         scene, created = await run_in_threadpool(
             take_in, here, owner, found.files, parse_options(found.texts), found.sha256
         )

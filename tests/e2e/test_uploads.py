@@ -69,17 +69,19 @@ def head(address: str) -> httpx.Response:
 @contextmanager
 def sending(address: str, data: bytes, start: int, count: int) -> Iterator[socket.socket]:
     """Begin to PATCH all that is missing, send `count` bytes of it, and go no further."""
+    headers = {**TUS, "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(start)}
+    with beginning("PATCH", address, headers, data[start:], count) as sock:
+        yield sock
+
+
+@contextmanager
+def beginning(method: str, address: str, headers: dict[str, str], body: bytes, count: int) -> Iterator[socket.socket]:
+    """Begin a request, send `count` bytes of its body, and go no further."""
     url = httpx.URL(address)
-    fields = {
-        **TUS,
-        "Host": url.netloc.decode(),
-        "Content-Type": "application/offset+octet-stream",
-        "Upload-Offset": str(start),
-        "Content-Length": str(len(data) - start),
-    }
+    fields = {**headers, "Host": url.netloc.decode(), "Content-Length": str(len(body))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
     with socket.create_connection((url.host, url.port or 80), timeout=60) as sock:
-        sock.sendall(f"PATCH {url.path} HTTP/1.1\r\n{lines}\r\n".encode() + data[start : start + count])
+        sock.sendall(f"{method} {url.path} HTTP/1.1\r\n{lines}\r\n".encode() + body[:count])
         yield sock
 
 
@@ -164,3 +166,18 @@ def test_an_api_that_is_killed_five_times(tmp_path: Path) -> None:
         assert safe <= start < len(data)
         scene = finish(address, data, start)
     assert received_sha256(settings, scene) == hashlib.sha256(data).hexdigest()
+
+
+def test_a_killed_api_leaves_nothing_of_an_upload_in_one_request(tmp_path: Path) -> None:
+    port, scratch = free_port(), Settings(data_dir=tmp_path).scratch / "uploads"
+    headers, body = {"Content-Type": "image/tiff"}, bytes(20_000_000)
+    with (
+        api(tmp_path, port) as process,
+        beginning("POST", f"http://127.0.0.1:{port}/scenes", headers, body, 10_000_000),
+    ):
+        wait_for(lambda: any(path.stat().st_size > 5_000_000 for path in scratch.rglob("*.tif")), "half is there", 20)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+    assert list(scratch.rglob("*.tif"))
+    with api(tmp_path, port):
+        wait_for(lambda: not any(scratch.iterdir()), "the new process sweeps", 20)

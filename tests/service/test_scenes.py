@@ -14,6 +14,7 @@ from sqlalchemy import select
 from service.bodies import batches
 from service.context import Context
 from service.errors import BodyStalled
+from service.parts import parts_of
 from tests.service.records import add_job, add_ready_scene, add_scene
 from workers.database import writing
 from workers.records import JobState, SceneRecord, SceneState
@@ -35,7 +36,7 @@ def stored(parts: Context, role: str) -> tuple[str, bytes]:
 
 
 def scratch_is_empty(settings: Settings) -> bool:
-    return not any(settings.scratch.iterdir())
+    return parts_of(settings).ids() == set()
 
 
 def test_form(http: httpx.Client, parts: Context, service_settings: Settings) -> None:

@@ -15,9 +15,9 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from service.appending import parts_of, sweep_uploads
+from service.appending import sweep_uploads
 from service.context import Context
-from service.parts import Parts
+from service.parts import Parts, parts_of
 from tests.conftest import wait_for
 from workers.database import writing
 from workers.keys import create_key
