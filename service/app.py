@@ -13,7 +13,8 @@ from service.context import Context
 from service.headers import SecureHeaders
 from service.identity import SCHEMES
 from service.rate import RequestRate
-from service.routes import health, jobs, keys, landing, masks, models, processes, scenes, stac
+from service.routes import health, jobs, keys, landing, masks, models, processes, scenes, stac, uploads
+from service.sweeping import sweeping
 from workers.app import celery_app
 from workers.database import open_database
 from workers.settings import Settings
@@ -39,6 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=_operation_id,
         responses=problems.DOCUMENTED,
+        lifespan=sweeping,
     )
     app.state.context = Context(
         settings=settings,
@@ -49,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(SecureHeaders)
-    for module in (landing, health, stac, scenes, processes, jobs, masks, models, keys):
+    for module in (landing, health, stac, scenes, uploads, processes, jobs, masks, models, keys):
         app.include_router(module.router)
     return app
 

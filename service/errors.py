@@ -37,6 +37,26 @@ class BodyTooLarge(ServiceError):
     """A body is larger than is allowed here."""
 
 
+class BodyStalled(ServiceError):
+    """A body stopped coming before its end."""
+
+
+class TusVersionRefused(ServiceError):
+    """A request to a resumable upload names no version of tus that is spoken here."""
+
+
+class OffsetWrong(ServiceError):
+    """A piece of an upload does not begin where the upload ends."""
+
+
+class ChecksumWrong(ServiceError):
+    """A piece of an upload is not what its checksum says."""
+
+
+class UploadLocked(ServiceError):
+    """Two requests want to write to one upload at once."""
+
+
 class CredentialsMissing(ServiceError):
     """There are keys, and the request has none."""
 

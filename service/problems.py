@@ -19,7 +19,7 @@ from starlette.routing import Match
 
 from geo.errors import AreaRefused, SceneRejected
 from models.errors import ModelUnknown
-from service import errors
+from service import errors, tus
 from service.headers import ON_DATA
 from workers.errors import (
     JobRefused,
@@ -31,6 +31,8 @@ from workers.errors import (
     OwnerRefused,
     SceneUnknown,
     StoreUnavailable,
+    UploadExpired,
+    UploadUnknown,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -72,6 +74,11 @@ TABLE: Mapping[type[Exception], Kind] = {
     errors.PageUnknown: (404, OWN + "page-unknown", "No such page"),
     errors.MediaTypeRefused: (415, OWN + "media-type", "Media type not supported"),
     errors.BodyTooLarge: (413, OWN + "body-too-large", "The body is too large"),
+    errors.BodyStalled: (408, OWN + "body-stalled", "The body stopped coming"),
+    errors.TusVersionRefused: (412, OWN + "tus-version", "This version of tus is not spoken here"),
+    errors.OffsetWrong: (409, OWN + "offset-wrong", "The upload goes on elsewhere"),
+    errors.ChecksumWrong: (460, OWN + "checksum-wrong", "The checksum does not match"),
+    errors.UploadLocked: (423, OWN + "upload-locked", "The upload is being written to"),
     errors.CredentialsMissing: (401, OWN + "key-missing", "A key is needed"),
     errors.ScopeMissing: (403, OWN + "scope-missing", "The key does not allow this"),
     errors.RateExceeded: (429, OWN + "rate-exceeded", "Too many requests"),
@@ -87,6 +94,8 @@ TABLE: Mapping[type[Exception], Kind] = {
     KeyUnknown: (404, OWN + "key-unknown", "No such key"),
     OwnerRefused: (422, OWN + "owner-refused", "No key for that"),
     KeyInvalid: (401, OWN + "key-invalid", "The key is not taken"),
+    UploadUnknown: (404, OWN + "upload-unknown", "No such upload"),
+    UploadExpired: (410, OWN + "upload-expired", "The upload has expired"),
     SceneUnknown: (404, OWN + "scene-unknown", "No such scene"),
     SceneRejected: (422, OWN + "scene-rejected", "The scene cannot be used"),
     JobUnknown: (404, OGC + "no-such-job", "No such job"),
@@ -100,9 +109,10 @@ TABLE: Mapping[type[Exception], Kind] = {
 }
 """A subclass counts as its nearest listed ancestor."""
 
-_HEADERS = {
+_HEADERS: Mapping[int, dict[str, str]] = {
     http.HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
     http.HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "30"},
+    http.HTTPStatus.PRECONDITION_FAILED: {"Tus-Version": tus.VERSION},
     http.HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Bearer realm="chronoseg", Basic realm="chronoseg"'},
 }
 """What goes with every problem of a status."""
@@ -132,7 +142,7 @@ def install(app: FastAPI) -> None:
 
 def _expected(request: Request, err: Exception) -> Response:
     kind = next(TABLE[kind] for kind in type(err).__mro__ if kind in TABLE)
-    headers = _HEADERS.get(http.HTTPStatus(kind[0]))
+    headers = _HEADERS.get(kind[0])
     if isinstance(err, errors.RateExceeded):
         headers = {"Retry-After": str(err.retry_after_s)}
     return problem(request, kind, str(err) or kind[2], headers)

@@ -33,6 +33,14 @@ class OwnerRefused(WorkerError):
     """A key cannot be made for that owner, or with those scopes."""
 
 
+class UploadUnknown(WorkerError):
+    """No upload has that id."""
+
+
+class UploadExpired(WorkerError):
+    """An upload's time ran out before it was whole."""
+
+
 class NotStored(WorkerError):
     """The store holds nothing under that key."""
 

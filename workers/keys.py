@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from workers.errors import KeyInvalid, KeyUnknown, OwnerRefused
 from workers.items import ItemRecord
 from workers.records import JobRecord, Record, SceneRecord, UtcDateTime, now
+from workers.uploads import UploadRecord
 
 READ, WRITE, ADMIN = "read", "write", "admin"
 SCOPES = (READ, WRITE, ADMIN)
@@ -169,7 +170,7 @@ def check_key(session: Session, key: str) -> Identity:
 
 
 def adopt(session: Session, owner: str) -> tuple[int, int]:
-    """Give an owner the scenes and jobs that were made while there was no key; the caller commits.
+    """Give an owner the scenes, jobs and unfinished uploads that were made while there was no key; the caller commits.
 
     A scene that the owner has sent, too, stays behind: the same bytes are one scene.
 
@@ -179,13 +180,17 @@ def adopt(session: Session, owner: str) -> tuple[int, int]:
     own = select(SceneRecord.sha256).where(SceneRecord.owner == owner)
     scenes = _hand_over(session, SceneRecord, owner, SceneRecord.sha256.not_in(own))
     jobs = _hand_over(session, JobRecord, owner)
+    _hand_over(session, UploadRecord, owner)
     theirs = or_(ItemRecord.scene_id.in_(scenes), ItemRecord.job_id.in_(jobs))
     session.execute(update(ItemRecord).where(theirs).values(owner=owner).execution_options(synchronize_session=False))
     return len(scenes), len(jobs)
 
 
 def _hand_over(
-    session: Session, table: type[SceneRecord] | type[JobRecord], owner: str, *which: ColumnElement[bool]
+    session: Session,
+    table: type[SceneRecord] | type[JobRecord] | type[UploadRecord],
+    owner: str,
+    *which: ColumnElement[bool],
 ) -> list[str]:
     changed = (
         update(table)

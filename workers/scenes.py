@@ -18,14 +18,19 @@ from sqlalchemy.orm import Session
 from workers.database import epoch
 from workers.errors import SceneUnknown
 from workers.records import SceneRecord, SceneState, now
-from workers.store import CHUNK_BYTES, Store
+from workers.store import Store
 
 ROLES = ("image", "udm2", "metadata")
 SCENE_FILES = ("reflectance.tif", "clear.tif", "item.json")
 
 
 def receive_scene(
-    session: Session, store: Store, owner: str, files: Mapping[str, Path], options: Mapping[str, Any]
+    session: Session,
+    store: Store,
+    owner: str,
+    files: Mapping[str, Path],
+    options: Mapping[str, Any],
+    sha256: Mapping[str, str] | None = None,
 ) -> tuple[SceneRecord, bool]:
     """Store an upload and commit; the caller then sends its `ingest_scene` message if it is new.
 
@@ -35,27 +40,28 @@ def receive_scene(
         owner: whose scene it is.
         files: role (image, udm2, metadata) -> local file, whose name counts: it may carry date and satellite.
         options: JSON values for the ingest, such as acquired, bands, scale.
+        sha256: role -> SHA-256 of its file, where that was taken while it came; the rest is read here.
 
     Returns:
         The scene, and whether it is new: the same bytes with the same options, sent again, are the scene that
         is there already, unless that was rejected; then they are tried again.
     """
-    sha256 = _digest(files, options)
-    known = _by_digest(session, owner, sha256)
+    digest = _digest(files, options, sha256 or {})
+    known = _by_digest(session, owner, digest)
     session.commit()
     if known is not None and known.state != SceneState.REJECTED:
         return known, False
-    scene_id = hashlib.sha256(f"{owner}\0{sha256}".encode()).hexdigest()[:24]
+    scene_id = hashlib.sha256(f"{owner}\0{digest}".encode()).hexdigest()[:24]
     folder = f"uploads/{scene_id}/{uuid4().hex[:12]}"
     keys = {role: f"{folder}/{role}/{_plain(path.name)}" for role, path in sorted(files.items())}
     for role, key in keys.items():
         store.put(files[role], key)
-    created = _enter(session, scene_id, owner, sha256, {"folder": folder, "files": keys, "options": dict(options)})
+    created = _enter(session, scene_id, owner, digest, {"folder": folder, "files": keys, "options": dict(options)})
     if not created:  # another request was faster
         store.remove(f"{folder}/")
     elif known is not None:
         store.remove(f"{known.upload['folder']}/")
-    scene = _by_digest(session, owner, sha256)
+    scene = _by_digest(session, owner, digest)
     session.commit()
     if scene is None:
         raise SceneUnknown(f"scene {scene_id!r} was removed while it was being received")
@@ -125,17 +131,19 @@ def _by_digest(session: Session, owner: str, sha256: str) -> SceneRecord | None:
     return session.scalars(wanted.execution_options(populate_existing=True)).one_or_none()
 
 
-def _digest(files: Mapping[str, Path], options: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of an upload: roles, sizes and bytes in a fixed order, then the options."""
+def _digest(files: Mapping[str, Path], options: Mapping[str, Any], known: Mapping[str, str]) -> str:
+    """Return the SHA-256 of an upload: that of each file in a fixed order, then the options."""
     total = hashlib.sha256()
     for role in ROLES:
         if role in files:
-            total.update(f"{role} {files[role].stat().st_size}\n".encode())
-            with files[role].open("rb") as file:
-                while chunk := file.read(CHUNK_BYTES):
-                    total.update(chunk)
+            total.update(f"{role} {known.get(role) or _file_sha256(files[role])}\n".encode())
     total.update(json.dumps(dict(options), sort_keys=True).encode())
     return total.hexdigest()
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _plain(name: str) -> str:

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=0, ge=0, description="Most requests of one owner in a minute; 0: any.")
     jobs_at_once: int = Field(default=0, ge=0, description="Most jobs of one owner under way at once; 0: any.")
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
+    upload_keep_h: float = Field(
+        default=168.0, gt=0, description="How long an upload that broke off may be taken up again, in hours."
+    )
     max_scene_px: int = Field(default=2_500_000_000, ge=1, description="Largest scene, in pixels.")
     max_aoi_km2: float = Field(default=100_000.0, gt=0, description="Largest area of interest.")
 

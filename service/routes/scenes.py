@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,24 +10,25 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from geo.bands import parse_bands
 from service.catalogue import asset_of, scene_state
 from service.context import Context, Here
-from service.errors import InputsRefused, SceneInUse, SceneNotReady
+from service.errors import SceneInUse, SceneNotReady
 from service.files import PARTS, stored_file
 from service.identity import Reader, Writer
 from service.item_links import ITEM, item_document
 from service.item_pages import find_item
 from service.links import href
 from service.pages import Limit, Token, page, page_links
-from service.uploads import Upload, read_upload
+from service.parts import parts_of
+from service.receiving import take_in
+from service.scene_options import parse_options
+from service.uploads import read_upload
 from service.waiting import wait_preferred_s, wait_until
 from workers.database import writing
-from workers.dispatch import send
 from workers.items import Collection
 from workers.jobs import LIVE
 from workers.records import JobRecord, SceneRecord, SceneState
-from workers.scenes import find_scene, receive_scene
+from workers.scenes import find_scene
 
 router = APIRouter(prefix="/scenes", tags=["scenes"])
 
@@ -102,11 +100,11 @@ async def upload(request: Request, here: Here, owner: Writer) -> JSONResponse:
     The answer is 201 with the scene's address, or 200 where the same bytes came before. The scene is read
     afterwards; with `Prefer: wait=N` the answer waits up to N seconds (at most 60) for that.
     """
-    scratch = here.settings.scratch
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="upload-", dir=scratch, ignore_cleanup_errors=True) as folder:
-        found = await read_upload(request, Path(folder), here.settings.max_upload_mb * 1_000_000)
-        scene, created = await run_in_threadpool(_receive, here, owner, found)
+    with parts_of(here.settings).folder() as folder:
+        found = await read_upload(request, folder, here.settings.max_upload_mb * 1_000_000)
+        scene, created = await run_in_threadpool(
+            take_in, here, owner, found.files, parse_options(found.texts), found.sha256
+        )
     headers = {"Location": href(request, f"/scenes/{scene.id}")}
     seconds = wait_preferred_s(request)
     if seconds is not None:
@@ -166,16 +164,6 @@ def delete(scene_id: str, here: Here, owner: Writer) -> Response:
     return Response(status_code=204)
 
 
-def _receive(here: Context, owner: str, found: Upload) -> tuple[SceneRecord, bool]:
-    options = _options(found.texts)
-    with here.sessions() as session:
-        record, created = receive_scene(session, here.store, owner, found.files, options)
-        session.refresh(record)
-    if created:
-        send(here.celery, "ingest_scene", record.id)
-    return record, created
-
-
 def _read(here: Context, owner: str, scene_id: str) -> SceneRecord:
     with here.sessions() as session:
         return find_scene(session, owner, scene_id)
@@ -195,36 +183,3 @@ def _user(session: Session, scene_id: str) -> str:
         if any(scene_id in date["scene_ids"] for date in (job.plan or {}).get("dates", [])):
             return job.id
     return ""
-
-
-def _options(texts: dict[str, str]) -> dict[str, Any]:
-    """Check the texts that came with an upload, and return them as JSON values for the ingest."""
-    options: dict[str, Any] = {}
-    if empty := [name for name, text in texts.items() if not text]:
-        raise InputsRefused(f"{', '.join(empty)}: expected a value; got an empty text: leave out what you do not know")
-    if "bands" in texts:
-        options["bands"] = parse_bands(texts["bands"])
-    if "scale" in texts:
-        options["scale"] = _scale(texts["scale"])
-    if "acquired" in texts:
-        options["acquired"] = _time(texts["acquired"])
-    return options
-
-
-def _scale(text: str) -> float:
-    try:
-        scale = float(text)
-    except ValueError as err:
-        raise InputsRefused(f"expected scale as a number such as 0.0001; got {text[:50]!r}") from err
-    if not 0 < scale <= 1e6:
-        raise InputsRefused(f"expected a scale above zero; got {text[:50]!r}")
-    return scale
-
-
-def _time(text: str) -> str:
-    try:
-        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError) as err:
-        raise InputsRefused(f"expected acquired as 2020-08-01 or 2020-08-01T14:03:00Z; got {text[:50]!r}") from err
-    return aware.isoformat()

@@ -22,6 +22,7 @@ from workers.database import writing
 from workers.items import item_of_scene
 from workers.keys import create_key, revoke_key
 from workers.records import JobRecord, JobState, SceneRecord, SceneState, now
+from workers.uploads import UploadRecord
 
 OPEN = {"/", "/health", "/api", "/conformance", "/queryables", "/collections/{collection_id}/queryables"}
 """What anybody may see: it tells nothing of anybody."""
@@ -36,7 +37,12 @@ BODIES = {
     "/keys": {"owner": "eve"},
     "/keys/{key_id}/rotation": {},
 }
+HEADERS = {
+    "/uploads": {"Tus-Resumable": "1.0.0", "Upload-Length": "9"},
+    "/uploads/{upload_id}": {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"},
+}
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+TAKES_IN = {("POST", "/scenes"), ("PATCH", "/uploads/{upload_id}")}
 NOBODY = {"none", "wrong", "expired", "revoked"}
 
 
@@ -68,12 +74,15 @@ def objects(parts: Context, tmp_path: Path) -> dict[str, dict[str, str]]:
             session.flush()
             session.add(item_of_scene(owner, item))
             inputs = {"model": "burned-area@1", "aoi": {}, "notes": [f"note-of-{owner}"]}
+            later = now() + timedelta(hours=1)
+            session.add(UploadRecord(id=f"upload-of-{owner}", owner=owner, size=9, filename="x", expires=later))
             session.add(JobRecord(id=job, owner=owner, state=JobState.SUCCESSFUL, inputs=inputs))
         add_product(parts, job, tmp_path / "mask_20200801.tif")
         with writing(parts.sessions) as session:
             record, _ = create_key(session, owner, ["read"])
         found[owner] = {"scene_id": scene, "job_id": job, "process_id": "segment", "model_id": "burned-area"}
         found[owner] |= {"key_id": record.id, "name": "mask_20200801.tif", "collection_id": "scenes", "item_id": scene}
+        found[owner] |= {"upload_id": f"upload-of-{owner}"}
     return found
 
 
@@ -103,7 +112,7 @@ def cases(app: FastAPI, objects: dict[str, dict[str, str]], keys: dict[str, str]
         parameters = re.findall(r"{(\w+)}", template)
         unknown = set(parameters) - set(objects["ana"])
         assert not unknown, f"{template}: say in `objects` what {unknown} may be"
-        personal = bool({"scene_id", "job_id", "item_id"} & set(parameters))
+        personal = bool({"scene_id", "job_id", "item_id", "upload_id"} & set(parameters))
         for who, key in keys.items():
             path = template.format(**objects["ana"])
             path = path.replace("mask_20200801.tif", "reflectance.tif") if "/assets/" in path else path
@@ -115,7 +124,9 @@ def test_nobody_sees_or_touches_what_is_anothers(
 ) -> None:
     count, wrong = 0, []
     for case in cases(app, objects, keys):
-        headers = {"Authorization": f"Bearer {case.key}"} if case.key else {}
+        headers = dict(HEADERS.get(case.template, {}))
+        if case.key:
+            headers["Authorization"] = f"Bearer {case.key}"
         if case.template.endswith("/events"):
             headers["Last-Event-ID"] = "successful-0-0"  # the job has ended, and the client knows
         answer = http.request(case.method, case.path, headers=headers, json=BODIES.get(case.template))
@@ -123,7 +134,8 @@ def test_nobody_sees_or_touches_what_is_anothers(
         if answer.status_code not in allowed(case):
             wrong.append(f"{case.who}: {case.method} {case.path} -> {answer.status_code}, not {allowed(case)}")
         told = answer.text.replace(case.path, "").replace(objects["ana"]["scene_id"] + "'", "")
-        told = told.replace(objects["ana"]["job_id"] + "'", "")  # what was asked for may stand in the answer
+        for name in ("job_id", "upload_id"):
+            told = told.replace(objects["ana"][name] + "'", "")  # what was asked for may stand in the answer
         if not case.who.startswith("ana") and "-of-ana" in told:
             wrong.append(f"{case.who}: {case.method} {case.path} tells of ana: {answer.text[:200]}")
     assert wrong == []
@@ -141,9 +153,9 @@ def allowed(case: Case) -> set[int]:
         return {403}
     if case.names_an_object and case.who == "ben":
         return {404}
-    if case.template == "/processes/{process_id}/execution" or (case.method, case.template) == ("POST", "/scenes"):
+    if case.template == "/processes/{process_id}/execution" or (case.method, case.template) in TAKES_IN:
         return {415, 422}  # it came through, and is then refused for what it says
-    return {200, 204}
+    return {200, 201, 204}
 
 
 def test_lists_hold_ones_own_alone(http: httpx.Client, keys: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +8,17 @@ from time import sleep
 
 import httpx
 import pytest
+from fastapi import Request
 from sqlalchemy import select
 
+from service.bodies import batches
 from service.context import Context
+from service.errors import BodyStalled
+from service.parts import parts_of
 from tests.service.records import add_job, add_ready_scene, add_scene
 from workers.database import writing
 from workers.records import JobState, SceneRecord, SceneState
+from workers.scenes import receive_scene
 from workers.settings import Settings
 
 TIFF = {"Content-Type": "image/tiff"}
@@ -30,7 +36,7 @@ def stored(parts: Context, role: str) -> tuple[str, bytes]:
 
 
 def scratch_is_empty(settings: Settings) -> bool:
-    return not any(settings.scratch.iterdir())
+    return parts_of(settings).ids() == set()
 
 
 def test_form(http: httpx.Client, parts: Context, service_settings: Settings) -> None:
@@ -85,6 +91,34 @@ def test_same_bytes_are_one_scene(http: httpx.Client, parts: Context) -> None:
     other = http.post("/scenes", files={"image": ("a.tif", IMAGE + b"x")})
     assert (first.status_code, again.status_code, other.status_code) == (201, 200, 201)
     assert first.headers["location"] == again.headers["location"] != other.headers["location"]
+
+
+def test_a_digest_taken_on_the_way_is_that_of_the_file(http: httpx.Client, parts: Context, tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(IMAGE)
+    with parts.sessions() as session:
+        known, _ = receive_scene(session, parts.store, "", {"image": tmp_path / "a.tif"}, {})
+    raw = http.post("/scenes", headers=TIFF, content=IMAGE)
+    form = http.post("/scenes", files={"image": ("b.tif", IMAGE)})
+    assert (raw.status_code, form.status_code) == (200, 200)
+    assert raw.json()["id"] == form.json()["id"] == known.id
+
+
+def test_a_body_that_stalls_is_given_up_and_what_came_is_not_lost() -> None:
+    async def stalling() -> dict[str, object]:
+        if sent:
+            await asyncio.sleep(3600)
+        sent.append(b"abc")
+        return {"type": "http.request", "body": b"abc", "more_body": True}
+
+    async def read() -> None:
+        async for batch in batches(Request({"type": "http"}, stalling), 10, 0.1):
+            found.append(batch)
+
+    sent: list[bytes] = []
+    found: list[bytes] = []
+    with pytest.raises(BodyStalled, match=r"for 0\.1 s"):
+        asyncio.run(read())
+    assert found == [b"abc"]
 
 
 def chunks(count: int) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -29,12 +30,14 @@ def test_every_operation_does_what_the_document_says(app: FastAPI, parts: Contex
     add_product(parts, job, tmp_path / "mask_20200801.tif")
     with serving(app) as url:
         program, config = Path(sys.executable).with_name("schemathesis"), Path(__file__).with_name("schemathesis.toml")
+        hooks = Path(__file__).with_name("schemathesis_hooks.py")
         run = subprocess.run(
             [
                 program, "--config-file", config, "run", f"{url}/openapi.json", "--checks", "all",
                 "--max-examples", "100", "--continue-on-failure", "--seed", "20260101", "--no-color",
             ],
             capture_output=True, text=True, check=False, timeout=900, cwd=tmp_path,
+            env={**os.environ, "SCHEMATHESIS_HOOKS": str(hooks)},
         )  # fmt: skip
         assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
     told = run.stdout[-20000:] + run.stderr[-2000:]

@@ -1,0 +1,87 @@
+"""Bodies of requests on their way to disk: in batches, within a size, without stalling, hashed while written."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from service.errors import BodyStalled, BodyTooLarge
+
+BATCH_BYTES = 1 << 20
+STALL_S = 60.0
+"""How long a client may send nothing before its request is given up."""
+
+
+def check_length(request: Request, max_bytes: int) -> None:
+    """Refuse a body that says itself that it is too large, before any of it is read.
+
+    Raises:
+        BodyTooLarge: by its Content-Length.
+    """
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared) > max_bytes:
+        raise BodyTooLarge(_too_large(max_bytes))
+
+
+async def batches(request: Request, max_bytes: int, stall_s: float = STALL_S) -> AsyncIterator[bytes]:
+    """Yield the body in pieces of about a megabyte, so that a hop to a thread is worth it.
+
+    What came before the body broke off is yielded, too, before the error is raised.
+
+    Raises:
+        BodyTooLarge: more than `max_bytes` came.
+        BodyStalled: nothing came for `stall_s` seconds.
+        ClientDisconnect: the connection ended before the body did.
+    """
+    total, batch, stream = 0, bytearray(), aiter(request.stream())
+    while True:
+        try:
+            async with asyncio.timeout(stall_s):
+                chunk = await anext(stream, b"")
+        except (ClientDisconnect, TimeoutError) as err:
+            if batch:
+                yield bytes(batch)
+            if isinstance(err, TimeoutError):
+                raise BodyStalled(f"nothing of the body came for {stall_s:g} s; send it again") from err
+            raise
+        total += len(chunk)
+        if total > max_bytes:
+            raise BodyTooLarge(_too_large(max_bytes))
+        batch += chunk
+        if len(batch) >= BATCH_BYTES or (batch and not chunk):
+            yield bytes(batch)
+            batch.clear()
+        if not chunk:
+            return
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"an upload may have at most {max_bytes} bytes"
+
+
+class HashedFile:
+    """A new file whose SHA-256 is taken while it is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = path.open("xb")
+        self._hash = hashlib.sha256()
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of what was written so far."""
+        return self._hash.hexdigest()
+
+    def write(self, data: bytes) -> None:
+        """Append."""
+        self._hash.update(data)
+        self._file.write(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
