@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 import httpx
@@ -15,6 +14,7 @@ from models.registry import SHIPPED
 from service.app import create_app
 from service.context import Context
 from service.processes import parse_period
+from tests.conftest import wait_for
 from tests.service.conftest import serving
 from tests.service.records import add_job, add_product, change_job
 from workers.database import close_database, migrate
@@ -235,8 +235,12 @@ def filtered(request: pytest.FixtureRequest, service_settings: Settings) -> Iter
     close_database(parts.sessions)
 
 
-def events(http: httpx.Client, last_id: str = "") -> list[tuple[str, dict[str, Any]]]:
-    found, number = [], ""
+Events = list[tuple[str, dict[str, Any]]]
+
+
+def events(http: httpx.Client, last_id: str = "", found: Events | None = None) -> Events:
+    """Return the events of the job, ids and statuses; `found` takes each as it comes."""
+    found, number = [] if found is None else found, ""
     with http.stream("GET", "/jobs/job-1/events", headers={"Last-Event-ID": last_id}) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         for line in answer.iter_lines():
@@ -250,19 +254,20 @@ def events(http: httpx.Client, last_id: str = "") -> list[tuple[str, dict[str, A
 
 def test_events_follow_the_job_to_its_end(http: httpx.Client, parts: Context) -> None:
     add_job(parts)
+    found: Events = []
+
+    def change(seen: int, **values: Any) -> None:
+        wait_for(lambda: len(found) > seen, "the client has seen what was before")
+        change_job(parts, "job-1", **values)
 
     def work() -> None:
-        for values in (
-            {"state": JobState.SEGMENTING, "blocks_total": 2},
-            {"blocks_done": 1},
-            {"state": JobState.SUCCESSFUL, "blocks_done": 2},
-        ):
-            sleep(0.8)
-            change_job(parts, "job-1", **values)
+        change(0, state=JobState.SEGMENTING, blocks_total=2)
+        change(1, blocks_done=1)
+        change(2, state=JobState.SUCCESSFUL, blocks_done=2)
 
     worker = threading.Thread(target=work)
     worker.start()
-    found = events(http)
+    events(http, found=found)
     worker.join()
     assert [info["progress"] for _, info in found] == [0, 1, 48, 100]
     assert [info["status"] for _, info in found] == ["accepted", "running", "running", "successful"]
