@@ -118,7 +118,8 @@ def _play(chapter: Chapter, size: int, dates: int, out: Path, client: Client, co
     expected = expected_products(list(written.truths))
     if missing := [name for name in expected if name not in names]:
         raise DemoFailed(f"{chapter.title}: products are missing: {', '.join(missing)}")
-    if strange := [name for name in names if name.endswith(".tif") and name not in expected]:
+    masks = [name for name in names if name.startswith("mask_") and name.endswith(".tif")]
+    if strange := [name for name in masks if name not in expected]:
         raise DemoFailed(f"{chapter.title}: masks of dates that the series does not have: {', '.join(strange)}")
     card = client.get(f"/models/{chapter.theme}")
     return report(chapter, written, folder, card, console)
@@ -126,7 +127,7 @@ def _play(chapter: Chapter, size: int, dates: int, out: Path, client: Client, co
 
 def expected_products(dates: list[str]) -> list[str]:
     """Return the names of the products that a job over these dates must have."""
-    rasters = [*(f"mask_{date}" for date in dates), "change_date", "confidence"]
+    rasters = [*(f"mask_{date}" for date in dates), "change_date", "confidence", "last_look"]
     beside = [f"{name}.{suffix}" for name in rasters for suffix in ("tif", "qml")]
     return [*beside, "polygons.geojson", "polygons.gpkg", "polygons.qml", "areas.csv"]
 
