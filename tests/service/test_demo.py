@@ -16,9 +16,9 @@ from service.demo.scores import iou, mean, score_dates
 from service.demo.series import CHAPTERS
 from service.demo.sheet import Panel, draw_sheet
 from service.errors import DemoFailed
+from tests.workers.test_assembly import LABELS, NAMES
 
 PLACE = Affine(10, 0, 600_000, 0, -10, 8_360_000)
-from tests.workers.test_assembly import LABELS, NAMES
 
 
 def write(path: Path, values: NDArray[np.generic], place: Affine = PLACE) -> Path:
@@ -81,7 +81,7 @@ def test_a_mask_on_a_shifted_grid_is_wrong(tmp_path: Path) -> None:
 
 def test_expected_products() -> None:
     """They are what assembly makes, all of it."""
-    names = expected_products(LABELS)
+    names = expected_products([*LABELS])
     assert sorted(names) == sorted(name for name in NAMES if not name.endswith(".aux.xml"))
 
 
