@@ -104,8 +104,13 @@ def join(device: str = "auto") -> Processes:
 
 
 def leave(processes: Processes) -> None:
-    """Part from the other processes."""
+    """Part from the other processes, once all of them have come here.
+
+    A thread of gloo's that lets go of the last collective's tensor when the interpreter is gone already aborts the
+    process. A barrier has no tensor of Python's, and gloo begins it when all earlier work is let go.
+    """
     if processes.count > 1:
+        distributed.barrier()
         distributed.destroy_process_group()
 
 

@@ -59,7 +59,6 @@ def main(out: Path) -> None:
     losses = {name: run(open_lesson(config), out / name, processes) for name, config in CONFIGS.items()}
     if processes.first:
         (out / "losses.json").write_text(json.dumps(losses))
-    processes.agree(0)
     leave(processes)
 
 
