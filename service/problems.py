@@ -22,6 +22,7 @@ from models.errors import ModelUnknown
 from service import errors, tus
 from service.headers import ON_DATA
 from workers.errors import (
+    AddressRefused,
     JobRefused,
     JobsAtOnce,
     JobUnknown,
@@ -94,6 +95,7 @@ TABLE: Mapping[type[Exception], Kind] = {
     KeyUnknown: (404, OWN + "key-unknown", "No such key"),
     OwnerRefused: (422, OWN + "owner-refused", "No key for that"),
     KeyInvalid: (401, OWN + "key-invalid", "The key is not taken"),
+    AddressRefused: (422, OWN + "address-refused", "Nothing is asked there"),
     UploadUnknown: (404, OWN + "upload-unknown", "No such upload"),
     UploadExpired: (410, OWN + "upload-expired", "The upload has expired"),
     SceneUnknown: (404, OWN + "scene-unknown", "No such scene"),

@@ -44,8 +44,8 @@ async def read_upload(request: Request, folder: Path, max_bytes: int) -> Upload:
         InputsRefused: a field is unknown, given twice, or the image is missing.
     """
     check_length(request, max_bytes)
-    kind, options = parse_options_header(request.headers.get("content-type", ""))
-    media_type = kind.decode("latin-1").lower()
+    _, options = parse_options_header(request.headers.get("content-type", ""))
+    media_type = media_type_of(request)
     body = batches(request, max_bytes)
     if media_type == "multipart/form-data":
         boundary = options.get(b"boundary")
@@ -62,6 +62,11 @@ async def read_upload(request: Request, folder: Path, max_bytes: int) -> Upload:
     if "image" not in upload.files:
         raise InputsRefused("an upload needs a file in the field `image` (a GeoTIFF) or `bundle` (a Planet zip)")
     return upload
+
+
+def media_type_of(request: Request) -> str:
+    """Return the media type of a request's body, without its parameters, in lower case."""
+    return parse_options_header(request.headers.get("content-type", ""))[0].decode("latin-1").lower()
 
 
 async def _read_raw(request: Request, body: AsyncIterator[bytes], folder: Path, fallback: str) -> Upload:

@@ -67,3 +67,11 @@ class Stopped(WorkerError):
 
 class ReadingDied(WorkerError):
     """The process that read an upload was killed or crashed."""
+
+
+class AddressRefused(WorkerError):
+    """An address that a stranger gave is none that we ask: not public, not https, not among the sources."""
+
+
+class AddressUnreachable(WorkerError):
+    """An address that a stranger gave does not answer at the moment; trying again may help."""

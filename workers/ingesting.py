@@ -22,6 +22,7 @@ from workers.kinds import INGEST
 from workers.leases import finish
 from workers.reading import read_upload
 from workers.records import SceneRecord, SceneState
+from workers.references import fetch
 from workers.scenes import SCENE_FILES, receive_scene
 from workers.workplace import Workplace
 
@@ -32,12 +33,15 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
+Files = tuple[dict[str, Path], dict[str, str]]
+"""Role -> file, and role -> SHA-256 where that is known already."""
+
 READINGS = 3
 """Times that the process which reads an upload may crash; a file that kills its reader will do so again."""
 
 
 def ingest_scene(place: Workplace, scene_id: str) -> None:
-    """Turn an upload into a scene; a zip of several scenes into uploads of their own."""
+    """Turn an upload into a scene; a zip of several scenes, or what lies elsewhere, into uploads of their own."""
     attempt(place, INGEST, (scene_id,), _ingest)
     clean_scene(place.sessions, place.store, scene_id)
 
@@ -48,6 +52,9 @@ def _ingest(current: Attempt) -> None:
     with place.sessions() as session:
         scene = session.get_one(SceneRecord, scene_id)
         upload, owner = scene.upload, scene.owner
+    if "references" in upload:
+        _take_in(current, owner, [_fetch_all(current, upload["references"])], upload["options"])
+        return
     files = {role: _fetch(current, role, key) for role, key in upload["files"].items()}
     options = _options(scene_id, files, upload["options"], settings.max_scene_px)
     out, parts = _read(current, files["image"], options)
@@ -136,16 +143,31 @@ def _leave_nothing_of_a_scene_that_is_none(current: Attempt, scene_id: str) -> N
 
 
 def _split(current: Attempt, owner: str, parts: tuple[Bundle, ...], options: dict[str, Any]) -> None:
-    """Take each scene of a zip in as an upload of its own; doing it twice takes nothing in twice."""
-    place, ids = current.place, []
+    """Take each scene of a zip in as an upload of its own."""
+    found: list[Files] = []
     for part in parts:
+        files = {"image": part.image, "udm2": part.udm2, "metadata": part.metadata_json or part.metadata_xml}
+        found.append(({role: path for role, path in files.items() if path is not None}, {}))
+    _take_in(current, owner, found, options)
+
+
+def _fetch_all(current: Attempt, references: dict[str, str]) -> Files:
+    """Bring what a scene by reference consists of to scratch."""
+    fetched = {}
+    for role, url in references.items():
+        folder = current.folder / role
+        folder.mkdir()
+        fetched[role] = fetch(url, folder, current.place.settings, current.check)
+    return {role: file.path for role, file in fetched.items()}, {role: file.sha256 for role, file in fetched.items()}
+
+
+def _take_in(current: Attempt, owner: str, found: list[Files], options: dict[str, Any]) -> None:
+    """Make each of these an upload of its own; doing it twice takes nothing in twice."""
+    place, ids = current.place, []
+    for files, sha256 in found:
         current.check()
-        metadata = part.metadata_json or part.metadata_xml
-        files = {"image": part.image, "udm2": part.udm2, "metadata": metadata}
         with place.sessions() as session:
-            scene, created = receive_scene(
-                session, place.store, owner, {role: path for role, path in files.items() if path is not None}, options
-            )
+            scene, created = receive_scene(session, place.store, owner, files, options, sha256)
         ids.append(scene.id)
         if created:
             send(place.celery, INGEST.name, scene.id)

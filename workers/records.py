@@ -57,7 +57,7 @@ class Record(DeclarativeBase):
 
 
 class SceneState(StrEnum):
-    """Life of an upload: received -> ready or rejected; or split, where it held several scenes."""
+    """Life of an upload: received -> ready or rejected; or split, where it held several or lay elsewhere."""
 
     RECEIVED = "received"
     READY = "ready"
@@ -99,7 +99,8 @@ class Leased:
 class SceneRecord(Leased, Record):
     """An upload and what became of it.
 
-    `upload` holds {"files": {role: key in the store}, "options": {...}}; `item` is the STAC Item once the
+    `upload` holds {"folder", "files": {role: key in the store}, "options": {...}}, and {"references": {role: URL}} in
+    place of files where a worker is to fetch them; `item` is the STAC Item once the
     scene is ready; `parts` are the ids of the scenes that a split upload held; `cleaned` tells that the
     files of its upload are gone.
     """

@@ -53,7 +53,7 @@ def receive_scene(
         return known, False
     scene_id = hashlib.sha256(f"{owner}\0{digest}".encode()).hexdigest()[:24]
     folder = f"uploads/{scene_id}/{uuid4().hex[:12]}"
-    keys = {role: f"{folder}/{role}/{_plain(path.name)}" for role, path in sorted(files.items())}
+    keys = {role: f"{folder}/{role}/{plain_name(path.name)}" for role, path in sorted(files.items())}
     for role, key in keys.items():
         store.put(files[role], key)
     created = _enter(session, scene_id, owner, digest, {"folder": folder, "files": keys, "options": dict(options)})
@@ -102,6 +102,11 @@ def reject_scene(session: Session, scene_id: str, reason: str) -> bool:
     return isinstance(result, CursorResult) and result.rowcount == 1
 
 
+def plain_name(name: str) -> str:
+    """Return a file name that is a good part of a key, with all that tells date, satellite and bands."""
+    return re.sub(r"[^A-Za-z0-9._ ()+@-]", "_", name).lstrip(".")[-150:] or "file"
+
+
 def _enter(session: Session, scene_id: str, owner: str, sha256: str, upload: dict[str, Any]) -> bool:
     """Write the record, in place of a rejected one whose files are gone; False if another request did."""
     again = {"state": SceneState.RECEIVED, "upload": upload, "reason": "", "attempts": 0, "cleaned": False}
@@ -144,8 +149,3 @@ def _digest(files: Mapping[str, Path], options: Mapping[str, Any], known: Mappin
 def _file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _plain(name: str) -> str:
-    """Return a file name that is a good part of a key, with all that tells date, satellite and bands."""
-    return re.sub(r"[^A-Za-z0-9._ ()+@-]", "_", name).lstrip(".")[-150:] or "file"

@@ -43,6 +43,16 @@ class Settings(BaseSettings):
     )
     requests_per_minute: int = Field(default=0, ge=0, description="Most requests of one owner in a minute; 0: any.")
     jobs_at_once: int = Field(default=0, ge=0, description="Most jobs of one owner under way at once; 0: any.")
+    reference_sources: tuple[str, ...] = Field(
+        default=(),
+        description="Where scenes may be taken from by reference, as a JSON list of URL prefixes: "
+        '["https://data.example.org/", "https://*.example.com/", "s3://bucket/prefix/"]; empty: nowhere.',
+    )
+    private_hosts: tuple[str, ...] = Field(
+        default=(),
+        description='Hosts ("name" or "name:port", a JSON list) of the own network that references and callbacks may '
+        "reach all the same.",
+    )
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
     upload_keep_h: float = Field(
         default=168.0, gt=0, description="How long an upload that broke off may be taken up again, in hours."

@@ -21,8 +21,9 @@ from service.links import href
 from service.pages import Limit, Token, page, page_links
 from service.parts import parts_of
 from service.receiving import take_in
+from service.references import Reference, read_reference, take_reference
 from service.scene_options import parse_options
-from service.uploads import read_upload
+from service.uploads import media_type_of, read_upload
 from service.waiting import wait_preferred_s, wait_until
 from workers.database import writing
 from workers.items import Collection
@@ -82,7 +83,12 @@ _BINARY = {"schema": _FILE}
 _BODY = {
     "requestBody": {
         "required": True,
-        "content": {"multipart/form-data": {"schema": _FORM}, "image/tiff": _BINARY, "application/zip": _BINARY},
+        "content": {
+            "multipart/form-data": {"schema": _FORM},
+            "image/tiff": _BINARY,
+            "application/zip": _BINARY,
+            "application/json": {"schema": Reference.model_json_schema()},
+        },
     }
 }
 
@@ -97,14 +103,13 @@ _BODY = {
 async def upload(request: Request, here: Here, owner: Writer) -> JSONResponse:
     """Take a scene in: a form, or a raw GeoTIFF or zip with `name`, `bands`, `scale`, `acquired` in the query.
 
+    A JSON body names files that lie elsewhere, among the sources that the operator allows; they are fetched afterwards,
+    and are then the `parts` of the scene that is answered here: the same scenes that uploading them would make.
+
     The answer is 201 with the scene's address, or 200 where the same bytes came before. The scene is read
     afterwards; with `Prefer: wait=N` the answer waits up to N seconds (at most 60) for that.
     """
-    with parts_of(here.settings).folder() as folder:
-        found = await read_upload(request, folder, here.settings.max_upload_mb * 1_000_000)
-        scene, created = await run_in_threadpool(
-            take_in, here, owner, found.files, parse_options(found.texts), found.sha256
-        )
+    scene, created = await _take(request, here, owner)
     headers = {"Location": href(request, f"/scenes/{scene.id}")}
     seconds = wait_preferred_s(request)
     if seconds is not None:
@@ -162,6 +167,15 @@ def delete(scene_id: str, here: Here, owner: Writer) -> Response:
     for folder in ("scenes", "uploads"):
         here.store.remove(f"{folder}/{scene_id}/")
     return Response(status_code=204)
+
+
+async def _take(request: Request, here: Context, owner: str) -> tuple[SceneRecord, bool]:
+    if media_type_of(request) == "application/json":
+        reference = await read_reference(request)
+        return await run_in_threadpool(take_reference, here, owner, reference), True
+    with parts_of(here.settings).folder() as folder:
+        found = await read_upload(request, folder, here.settings.max_upload_mb * 1_000_000)
+        return await run_in_threadpool(take_in, here, owner, found.files, parse_options(found.texts), found.sha256)
 
 
 def _read(here: Context, owner: str, scene_id: str) -> SceneRecord:
