@@ -31,7 +31,7 @@ class Context:
     rate: RequestRate
 
 
-def context_of(request: Request) -> Context:
+async def context_of(request: Request) -> Context:
     """Return the app's context."""
     context: Context = request.app.state.context
     return context

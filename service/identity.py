@@ -60,17 +60,17 @@ def identify(request: Request, here: Here) -> Identity:
     return identity
 
 
-def owner_reading(identity: Annotated[Identity, Depends(identify)]) -> str:
+async def owner_reading(identity: Annotated[Identity, Depends(identify)]) -> str:
     """Return the owner of a request that reads."""
     return _owner(identity, READ)
 
 
-def owner_writing(identity: Annotated[Identity, Depends(identify)]) -> str:
+async def owner_writing(identity: Annotated[Identity, Depends(identify)]) -> str:
     """Return the owner of a request that changes something."""
     return _owner(identity, WRITE)
 
 
-def owner_administering(identity: Annotated[Identity, Depends(identify)]) -> str:
+async def owner_administering(identity: Annotated[Identity, Depends(identify)]) -> str:
     """Return the owner of a request that concerns all owners."""
     return _owner(identity, ADMIN)
 
