@@ -13,7 +13,7 @@ from service.context import Context
 from service.headers import SecureHeaders
 from service.identity import SCHEMES
 from service.rate import RequestRate
-from service.routes import health, jobs, keys, landing, masks, models, processes, scenes, stac, uploads
+from service.routes import health, jobs, keys, landing, masks, models, processes, scenes, stac, transactions, uploads
 from service.sweeping import sweeping
 from workers.app import celery_app
 from workers.database import open_database
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(SecureHeaders)
-    for module in (landing, health, stac, scenes, uploads, processes, jobs, masks, models, keys):
+    for module in (landing, health, stac, transactions, scenes, uploads, processes, jobs, masks, models, keys):
         app.include_router(module.router)
     return app
 

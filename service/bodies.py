@@ -28,6 +28,25 @@ def check_length(request: Request, max_bytes: int) -> None:
         raise BodyTooLarge(_too_large(max_bytes))
 
 
+async def small_body(request: Request, max_bytes: int, what: str) -> bytes:
+    """Return a body that is to be held in memory; what is too large never is.
+
+    Args:
+        request: whose body is read.
+        max_bytes: the most that is right.
+        what: the body is, for the message.
+
+    Raises:
+        BodyTooLarge: more than `max_bytes` came.
+    """
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise BodyTooLarge(f"{what} may have at most {max_bytes} bytes")
+    return bytes(body)
+
+
 async def batches(request: Request, max_bytes: int, stall_s: float = STALL_S) -> AsyncIterator[bytes]:
     """Yield the body in pieces of about a megabyte, so that a hop to a thread is worth it.
 

@@ -12,6 +12,7 @@ CONFORMS_TO = [
     f"{_STAC}/item-search",
     *(f"{_STAC}/{place}#{what}" for place in ("item-search", "ogcapi-features") for what in ("sort", "fields")),
     f"{_STAC}/item-search#filter",
+    f"{_STAC}/ogcapi-features/extensions/transaction",
     f"{_OGC}/ogcapi-features-1/1.0/conf/core",
     f"{_OGC}/ogcapi-features-1/1.0/conf/oas30",
     f"{_OGC}/ogcapi-features-1/1.0/conf/geojson",

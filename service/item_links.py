@@ -21,10 +21,11 @@ def item_document(request: Request, found: Found) -> dict[str, Any]:
     record, document = found.record, found.document
     place = href(request, f"/collections/{record.collection}")
     root = href(request, "/")
+    changed = {"updated": document["properties"].get("updated", stamp(record.created))}
     return {
         **document,
         "collection": record.collection,
-        "properties": {**document["properties"], "created": stamp(record.created), "updated": stamp(record.created)},
+        "properties": {**document["properties"], "created": stamp(record.created), **changed},
         "assets": {
             name: {**asset, "href": href(request, _address(record.collection, asset["href"]))}
             for name, asset in document["assets"].items()

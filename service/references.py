@@ -9,8 +9,8 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from service.bodies import small_body
 from service.context import Context
-from service.errors import BodyTooLarge
 from service.scene_options import parse_options
 from workers.dispatch import send
 from workers.outbound import MAX_URL_CHARACTERS
@@ -47,11 +47,7 @@ async def read_reference(request: Request) -> Reference:
         BodyTooLarge: no reference is as long as that.
         RequestValidationError: it is another document.
     """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            raise BodyTooLarge(f"a scene by reference may have at most {_MAX_BODY_BYTES} bytes")
+    body = await small_body(request, _MAX_BODY_BYTES, "a scene by reference")
     try:
         return await run_in_threadpool(Reference.model_validate_json, body)
     except ValidationError as err:

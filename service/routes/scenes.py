@@ -8,11 +8,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from service.catalogue import asset_of, scene_state
 from service.context import Context, Here
-from service.errors import SceneInUse, SceneNotReady
+from service.errors import SceneNotReady
 from service.files import PARTS, stored_file
 from service.identity import Reader, Writer
 from service.item_links import ITEM, item_document
@@ -22,13 +21,12 @@ from service.pages import Limit, Token, page, page_links
 from service.parts import parts_of
 from service.receiving import take_in
 from service.references import Reference, read_reference, take_reference
+from service.removing import remove_scene
 from service.scene_options import parse_options
 from service.uploads import media_type_of, read_upload
 from service.waiting import wait_preferred_s, wait_until
-from workers.database import writing
 from workers.items import Collection
-from workers.jobs import LIVE
-from workers.records import JobRecord, SceneRecord, SceneState
+from workers.records import SceneRecord, SceneState
 from workers.scenes import find_scene
 
 router = APIRouter(prefix="/scenes", tags=["scenes"])
@@ -156,16 +154,7 @@ def asset(scene_id: str, name: str, request: Request, here: Here, owner: Reader)
 @router.delete("/{scene_id}", status_code=204, summary="Delete a scene")
 def delete(scene_id: str, here: Here, owner: Writer) -> Response:
     """Remove a scene and its files; refused while it is being read or a job that is under way reads it."""
-    with writing(here.sessions) as session:
-        found = find_scene(session, owner, scene_id)
-        if found.state == SceneState.RECEIVED:
-            raise SceneInUse(f"scene {scene_id} is being read; try again when that is done")
-        user = _user(session, scene_id)
-        if user:
-            raise SceneInUse(f"job {user} reads scene {scene_id}; wait for it or dismiss it first")
-        session.delete(found)
-    for folder in ("scenes", "uploads"):
-        here.store.remove(f"{folder}/{scene_id}/")
+    remove_scene(here, owner, scene_id)
     return Response(status_code=204)
 
 
@@ -189,11 +178,3 @@ def _read_through(here: Context, owner: str, scene_id: str) -> bool:
     if found.state == SceneState.SPLIT:
         return all(_read(here, owner, part).state != SceneState.RECEIVED for part in found.parts or [])
     return found.state != SceneState.RECEIVED
-
-
-def _user(session: Session, scene_id: str) -> str:
-    """Return a job under way whose plan names the scene, or ""."""
-    for job in session.scalars(select(JobRecord).where(JobRecord.state.in_(LIVE), JobRecord.plan.is_not(None))):
-        if any(scene_id in date["scene_ids"] for date in (job.plan or {}).get("dates", [])):
-            return job.id
-    return ""

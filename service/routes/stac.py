@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 
+from service.bodies import small_body
 from service.collections import collection_document
 from service.conformance import CONFORMS_TO
 from service.context import Context, Here
-from service.errors import BodyTooLarge
 from service.identity import Reader
 from service.item_links import ITEM, item_document, with_fields
 from service.item_pages import Page, collection_of, find_item, find_items
@@ -118,12 +118,8 @@ def search(request: Request, here: Here, owner: Reader) -> GeoJson:
 @router.post("/search", summary="Search items", response_class=GeoJson, openapi_extra=_BODY)
 async def post_search(request: Request, here: Here, owner: Reader) -> GeoJson:
     """Return a page of items that fulfil all that is asked, newest first."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MAX_BODY_BYTES:
-            raise BodyTooLarge(f"a search may have at most {_MAX_BODY_BYTES} bytes; simplify its geometry")
-    return await run_in_threadpool(lambda: _answer(request, here, owner, read_body(bytes(body)), bytes(body)))
+    body = await small_body(request, _MAX_BODY_BYTES, "a search")
+    return await run_in_threadpool(lambda: _answer(request, here, owner, read_body(body), body))
 
 
 def _answer(request: Request, here: Context, owner: str, asked: Search, body: bytes = b"") -> GeoJson:

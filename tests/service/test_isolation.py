@@ -34,6 +34,8 @@ BODIES = {
         "inputs": {"model": "burned-area", "aoi": {"type": "Point", "coordinates": [0, 0]}}
     },
     "/search": {},
+    "/collections/{collection_id}/items": {},
+    "/collections/{collection_id}/items/{item_id}": {"properties": {}},
     "/keys": {"owner": "eve"},
     "/keys/{key_id}/rotation": {},
 }
@@ -42,7 +44,10 @@ HEADERS = {
     "/uploads/{upload_id}": {"Tus-Resumable": "1.0.0", "Upload-Offset": "0"},
 }
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
-TAKES_IN = {("POST", "/scenes"), ("PATCH", "/uploads/{upload_id}")}
+TAKES_IN = {
+    ("POST", "/scenes"), ("PATCH", "/uploads/{upload_id}"), ("POST", "/collections/{collection_id}/items"),
+    ("PUT", "/collections/{collection_id}/items/{item_id}"),
+}  # fmt: skip
 NOBODY = {"none", "wrong", "expired", "revoked"}
 
 
@@ -65,14 +70,16 @@ def objects(parts: Context, tmp_path: Path) -> dict[str, dict[str, str]]:
     found = {}
     for owner in ("ana", "ben"):
         scene, job = f"scene-of-{owner}", f"job-of-{owner}"
-        key = f"scenes/{scene}/reflectance.tif"
-        parts.store.put(tmp_path / "mask_20200801.tif", key)
-        item = {**ITEM, "id": scene, "assets": {"reflectance": {"href": key, "type": "image/tiff"}}}
-        ready = {"state": SceneState.READY, "upload": {}, "parts": [], "acquired": now(), "item": item}
+        for name in (scene, f"item-of-{owner}"):
+            key = f"scenes/{name}/reflectance.tif"
+            parts.store.put(tmp_path / "mask_20200801.tif", key)
+            item = {**ITEM, "id": name, "assets": {"reflectance": {"href": key, "type": "image/tiff"}}}
+            ready = {"state": SceneState.READY, "upload": {}, "parts": [], "acquired": now(), "item": item}
+            with writing(parts.sessions) as session:
+                session.add(SceneRecord(id=name, owner=owner, sha256=name, **ready))
+                session.flush()
+                session.add(item_of_scene(owner, item))
         with writing(parts.sessions) as session:
-            session.add(SceneRecord(id=scene, owner=owner, sha256=owner, **ready))
-            session.flush()
-            session.add(item_of_scene(owner, item))
             inputs = {"model": "burned-area@1", "aoi": {}, "notes": [f"note-of-{owner}"]}
             later = now() + timedelta(hours=1)
             session.add(UploadRecord(id=f"upload-of-{owner}", owner=owner, size=9, filename="x", expires=later))
@@ -81,8 +88,8 @@ def objects(parts: Context, tmp_path: Path) -> dict[str, dict[str, str]]:
         with writing(parts.sessions) as session:
             record, _ = create_key(session, owner, ["read"])
         found[owner] = {"scene_id": scene, "job_id": job, "process_id": "segment", "model_id": "burned-area"}
-        found[owner] |= {"key_id": record.id, "name": "mask_20200801.tif", "collection_id": "scenes", "item_id": scene}
-        found[owner] |= {"upload_id": f"upload-of-{owner}"}
+        found[owner] |= {"key_id": record.id, "name": "mask_20200801.tif", "collection_id": "scenes"}
+        found[owner] |= {"upload_id": f"upload-of-{owner}", "item_id": f"item-of-{owner}"}
     return found
 
 
@@ -134,7 +141,7 @@ def test_nobody_sees_or_touches_what_is_anothers(
         if answer.status_code not in allowed(case):
             wrong.append(f"{case.who}: {case.method} {case.path} -> {answer.status_code}, not {allowed(case)}")
         told = answer.text.replace(case.path, "").replace(objects["ana"]["scene_id"] + "'", "")
-        for name in ("job_id", "upload_id"):
+        for name in ("job_id", "upload_id", "item_id"):
             told = told.replace(objects["ana"][name] + "'", "")  # what was asked for may stand in the answer
         if not case.who.startswith("ana") and "-of-ana" in told:
             wrong.append(f"{case.who}: {case.method} {case.path} tells of ana: {answer.text[:200]}")
