@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from service import problems
 from service.context import Context
+from service.cors import let_in
 from service.drawing import drawing_limiter
 from service.headers import SecureHeaders
 from service.identity import SCHEMES
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         drawing=drawing_limiter(),
     )
     problems.install(app)
+    let_in(app, settings)
     app.add_middleware(SecureHeaders)
     for module in (landing, health, stac, scenes, uploads, processes, jobs, masks, tiles, models, keys):
         app.include_router(module.router)
