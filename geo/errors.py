@@ -23,3 +23,11 @@ class StackRefused(GeoError):
 
 class WindowOutside(GeoError):
     """A window leaves the grid that it should lie in."""
+
+
+class TileUnknown(GeoError):
+    """The tile matrix has no such tile."""
+
+
+class RasterUnreadable(GeoError):
+    """A raster of our own cannot be read."""

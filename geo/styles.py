@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from geo.legend import LegendClass
@@ -17,6 +17,9 @@ _DATES = ((255, 255, 178), (254, 204, 92), (253, 141, 60), (240, 59, 32), (189, 
 _CONFIDENCE = ((118, 42, 131), (175, 141, 195), (231, 212, 232), (217, 240, 211), (127, 191, 123), (27, 120, 55))
 
 Color = tuple[int, int, int]
+
+CONFIDENCE_STOPS = tuple((20.0 * i, color) for i, color in enumerate(_CONFIDENCE))
+"""Percent, and its colour; mixed between them."""
 
 
 def style_classes(classes: Sequence[LegendClass], dst: Path) -> None:
@@ -37,17 +40,24 @@ def style_dates(dates: Sequence[date], dst: Path) -> None:
         dates: calendar days, in order; days that occur twice count once.
         dst: file to write.
     """
+    steps = date_steps(dates)
+    root, renderer = _raster("singlebandpseudocolor", minimum=steps[0][0], maximum=steps[-1][0])
+    labels = [(_EPOCH + timedelta(days=value)).isoformat() for value, _ in steps]
+    items = [(value, color, label) for (value, color), label in zip(steps, labels, strict=True)]
+    _color_ramp(renderer, "DISCRETE", items)
+    _write(root, dst)
+
+
+def date_steps(dates: Sequence[date]) -> list[tuple[float, Color]]:
+    """Return the last day since 1970-01-01 that has each colour, in order."""
     days = sorted(set(dates))
     colors = [_ramp(_DATES, i / max(len(days) - 1, 1)) for i in range(len(days))]
-    values = [float((day - _EPOCH).days) for day in days]
-    root, renderer = _raster("singlebandpseudocolor", minimum=values[0], maximum=values[-1])
-    _color_ramp(renderer, "DISCRETE", list(zip(values, colors, [d.isoformat() for d in days], strict=True)))
-    _write(root, dst)
+    return [(float((day - _EPOCH).days), color) for day, color in zip(days, colors, strict=True)]
 
 
 def style_confidence(dst: Path) -> None:
     """Write the style of confidence.tif: a ramp from 0, purple, to 100, green."""
-    stops = [(20.0 * i, color, f"{20 * i} %") for i, color in enumerate(_CONFIDENCE)]
+    stops = [(value, color, f"{value:g} %") for value, color in CONFIDENCE_STOPS]
     root, renderer = _raster("singlebandpseudocolor", minimum=0.0, maximum=100.0)
     _color_ramp(renderer, "INTERPOLATED", stops)
     _write(root, dst)

@@ -10,10 +10,25 @@ from fastapi.routing import APIRoute
 
 from service import problems
 from service.context import Context
+from service.cors import let_in
+from service.drawing import drawing_limiter
 from service.headers import SecureHeaders
 from service.identity import SCHEMES
 from service.rate import RequestRate
-from service.routes import health, jobs, keys, landing, masks, models, processes, scenes, stac, transactions, uploads
+from service.routes import (
+    health,
+    jobs,
+    keys,
+    landing,
+    masks,
+    models,
+    processes,
+    scenes,
+    stac,
+    tiles,
+    transactions,
+    uploads,
+)
 from service.sweeping import sweeping
 from workers.app import celery_app
 from workers.database import open_database
@@ -48,10 +63,13 @@ def create_app(settings: Settings) -> FastAPI:
         store=open_store(settings),
         celery=celery_app(settings),
         rate=RequestRate(settings),
+        drawing=drawing_limiter(),
     )
     problems.install(app)
+    let_in(app, settings)
     app.add_middleware(SecureHeaders)
-    for module in (landing, health, stac, transactions, scenes, uploads, processes, jobs, masks, models, keys):
+    catalogue = (landing, health, stac, transactions, scenes, uploads)
+    for module in (*catalogue, processes, jobs, masks, tiles, models, keys):
         app.include_router(module.router)
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -22,6 +23,7 @@ class Context:
         store: where uploads, scenes and products lie.
         celery: the Celery app that carries messages to the workers.
         rate: counts requests by owner.
+        drawing: how many tiles are drawn at once.
     """
 
     settings: Settings
@@ -29,6 +31,7 @@ class Context:
     store: Store
     celery: Any
     rate: RequestRate
+    drawing: CapacityLimiter
 
 
 async def context_of(request: Request) -> Context:

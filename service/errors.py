@@ -93,6 +93,10 @@ class ProductUnknown(ServiceError):
     """A job has no product of that name."""
 
 
+class LayerUnknown(ServiceError):
+    """What was asked for is no raster that is drawn as tiles."""
+
+
 class SceneNotReady(ServiceError):
     """A scene's assets were asked for before its ingest ended well."""
 

@@ -8,9 +8,12 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
-from service.problems import OWN, problem
+from service.problems import OWN, precondition_failed, problem
 from service.ranges import Unsatisfiable, parse_range, precondition, range_holds
 from workers.store import Store
+
+CACHED = "private, max-age=3600"
+"""How long a client may use what it has without asking: nothing changes here, but it may be removed."""
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 
@@ -40,13 +43,13 @@ def stored_file(request: Request, store: Store, key: str, *, media_type: str, et
         "ETag": etag,
         "Last-Modified": formatdate(stat.modified, usegmt=True),
         "Accept-Ranges": "bytes",
-        "Cache-Control": "private, max-age=3600",
+        "Cache-Control": CACHED,
     }
     status = precondition(request.headers, etag, stat.modified)
     if status == 304:
         return Response(status_code=304, headers=headers)
     if status == 412:
-        return problem(request, (412, "about:blank", "Precondition Failed"), "the file is another than you expect")
+        return precondition_failed(request)
     start, end, status = 0, stat.size, 200
     asked = request.headers.get("range") if request.method == "GET" else None
     if asked is not None and range_holds(request.headers, etag, stat.modified):

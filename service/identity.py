@@ -3,6 +3,7 @@
 Without keys the service trusts whoever reaches it. It then listens on the loopback only
 (`check_address`), and answers only what came by a name of the loopback, from no other site's page: a web page cannot
 use a visitor's own service, neither by a name that it lets point to the loopback, nor by a form that it sends there.
+Pages of the origins that the settings name (`service.cors`) may.
 """
 
 from __future__ import annotations
@@ -139,8 +140,11 @@ def _check_origin(request: Request, settings: Settings) -> None:
     origin = request.headers.get("origin")
     if request.method in SAFE or origin is None:
         return
-    if urlsplit(origin).netloc != request.url.netloc:
-        raise OriginRefused(f"without keys this service takes nothing from pages of other sites; got {origin[:100]!r}")
+    if urlsplit(origin).netloc != request.url.netloc and origin not in settings.cors_origins:
+        raise OriginRefused(
+            f"without keys this service takes nothing from pages of other sites; got {origin[:100]!r}, which "
+            "CHRONOSEG_CORS_ORIGINS does not name"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import Request
 
 from service.item_pages import Found
 from service.links import href, link
+from service.media import PNG
 from service.pages import stamp
 from service.search import Fields
-from workers.items import Collection
+from service.tile_paths import is_drawn, layer_id, product_tiles, scene_tiles
+from workers.items import Collection, ItemRecord
 
 ITEM = "application/geo+json"
+WEB_MAP_LINKS = "https://stac-extensions.github.io/web-map-links/v1.2.0/schema.json"
 _ALWAYS = ("type", "id", "collection")
 
 
@@ -22,8 +26,11 @@ def item_document(request: Request, found: Found) -> dict[str, Any]:
     place = href(request, f"/collections/{record.collection}")
     root = href(request, "/")
     changed = {"updated": document["properties"].get("updated", stamp(record.created))}
+    maps = list(_map_links(request, record, document))
+    extensions = document.get("stac_extensions", [])
     return {
         **document,
+        "stac_extensions": [*extensions, WEB_MAP_LINKS] if maps else extensions,
         "collection": record.collection,
         "properties": {**document["properties"], "created": stamp(record.created), **changed},
         "assets": {
@@ -36,6 +43,7 @@ def item_document(request: Request, found: Found) -> dict[str, Any]:
             link("parent", place),
             link("collection", place),
             *({**one, "href": href(request, one["href"])} for one in document["links"]),
+            *maps,
         ],
     }
 
@@ -55,6 +63,28 @@ def with_fields(item: dict[str, Any], fields: Fields) -> dict[str, Any]:
         if not any(f"{wanted}.".startswith(f"{path}.") for wanted in include):
             _drop(shown, path.split("."))
     return shown
+
+
+def _map_links(request: Request, record: ItemRecord, document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield where a map finds an Item's rasters as tiles.
+
+    Source: STAC, Web Map Links Extension 1.2.
+    """
+    for name, asset in document["assets"].items():
+        _, owner, file = asset["href"].split("/", 2)
+        if record.collection == Collection.SCENES:
+            if name != "reflectance":
+                continue
+            path, layer = scene_tiles(owner), owner
+        elif is_drawn(file):
+            path, layer = product_tiles(owner, file), layer_id(owner, file)
+        else:
+            continue
+        base, title = href(request, path), asset.get("title", name)
+        yield link("xyz", f"{base}/{{z}}/{{x}}/{{y}}.png", PNG, title)
+        yield link("tilejson", f"{base}/tilejson.json", title=title)
+        wmts = link("wmts", f"{base}/WMTSCapabilities.xml", "application/xml", title)
+        yield {**wmts, "wmts:layer": layer}
 
 
 def _address(collection: str, key: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fastapi import Response
 from fastapi.responses import JSONResponse
+
+PNG = "image/png"
 
 
 class GeoJson(JSONResponse):
@@ -21,3 +24,9 @@ class OpenApi30(JSONResponse):
     """An OpenAPI 3.0 document."""
 
     media_type = "application/vnd.oai.openapi+json;version=3.0"
+
+
+class WmtsXml(Response):
+    """A WMTS document of capabilities."""
+
+    media_type = "application/xml"

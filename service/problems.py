@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
-from geo.errors import AreaRefused, SceneRejected
+from geo.errors import AreaRefused, RasterUnreadable, SceneRejected, TileUnknown
 from models.errors import ModelUnknown
 from service import errors, tus
 from service.headers import ON_DATA
@@ -87,6 +87,7 @@ TABLE: Mapping[type[Exception], Kind] = {
     errors.ProcessUnknown: (404, OGC + "no-such-process", "No such process"),
     errors.AssetUnknown: (404, OWN + "asset-unknown", "No such asset"),
     errors.ProductUnknown: (404, OWN + "product-unknown", "No such product"),
+    errors.LayerUnknown: (404, OWN + "layer-unknown", "No such layer"),
     errors.SceneNotReady: (409, OWN + "scene-not-ready", "The scene is not ready"),
     errors.SceneInUse: (409, OWN + "scene-in-use", "The scene is in use"),
     errors.ResultNotReady: (404, OGC + "result-not-ready", "The job's results are not ready"),
@@ -105,6 +106,8 @@ TABLE: Mapping[type[Exception], Kind] = {
     JobRefused: (422, OWN + "job-refused", "The job cannot be planned"),
     ModelUnknown: (404, OWN + "model-unknown", "No such model"),
     AreaRefused: (422, OWN + "area-refused", "The area of interest cannot be used"),
+    TileUnknown: (404, OWN + "tile-unknown", "No such tile"),
+    RasterUnreadable: (503, OWN + "raster-unreadable", "The raster cannot be read"),
     NotStored: (404, OWN + "not-stored", "Nothing is stored there"),
     StoreUnavailable: (503, OWN + "store-unavailable", "The store cannot be reached"),
     ClientDisconnect: (400, OWN + "body-malformed", "The request ended before its body did"),
@@ -129,6 +132,11 @@ def problem(
     status, type_, title = kind
     body = {"type": type_, "title": title, "status": status, "detail": detail, "instance": request.url.path, **more}
     return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def precondition_failed(request: Request) -> Response:
+    """Return the answer to a request for what is not as the client expects."""
+    return problem(request, (412, "about:blank", "Precondition Failed"), "the file is another than you expect")
 
 
 def install(app: FastAPI) -> None:

@@ -47,20 +47,23 @@ def range_holds(headers: Mapping[str, str], etag: str, modified: float) -> bool:
     return _seconds(validator) == int(modified)
 
 
-def precondition(headers: Mapping[str, str], etag: str, modified: float) -> int | None:
-    """Evaluate the preconditions of a GET or HEAD: None to go on, else 304 or 412 (RFC 9110, 13.2.2)."""
+def precondition(headers: Mapping[str, str], etag: str, modified: float | None = None) -> int | None:
+    """Evaluate the preconditions of a GET or HEAD: None to go on, else 304 or 412 (RFC 9110, 13.2.2).
+
+    Those of time do not count where it is not known when the bytes were made.
+    """
     wanted = headers.get("if-match")
     since = headers.get("if-unmodified-since")
     if wanted is not None:
         if not _listed(wanted, etag, weak=False):
             return 412
-    elif since is not None and (limit := _seconds(since)) is not None and int(modified) > limit:
+    elif since is not None and modified is not None and _later(modified, since):
         return 412
     known = headers.get("if-none-match")
     since = headers.get("if-modified-since")
     if known is not None:
         return 304 if _listed(known, etag, weak=True) else None
-    if since is not None and (limit := _seconds(since)) is not None and int(modified) <= limit:
+    if since is not None and modified is not None and _seconds(since) is not None and not _later(modified, since):
         return 304
     return None
 
@@ -72,6 +75,11 @@ def _listed(header: str, etag: str, *, weak: bool) -> bool:
     if weak:
         return etag.removeprefix("W/") in [tag.removeprefix("W/") for tag in tags]
     return etag in tags and not etag.startswith("W/")
+
+
+def _later(modified: float, date: str) -> bool:
+    limit = _seconds(date)
+    return limit is not None and int(modified) > limit
 
 
 def _seconds(date: str) -> int | None:

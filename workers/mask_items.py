@@ -16,7 +16,7 @@ from models.card import MASK_NODATA, Card
 from workers.plan import Plan, PlannedDate
 from workers.product import Product
 
-_OF_ALL_DATES = ("change_date", "confidence", "polygons", "areas")
+_OF_ALL_DATES = ("change_date", "confidence", "last_look", "polygons", "areas")
 _PREFIXES = ("proj", "raster", "file", "classification")
 
 
@@ -99,6 +99,7 @@ def _asset(job_id: str, product: Product, card: Card) -> dict[str, Any]:
 _BANDS: dict[str, dict[str, Any]] = {
     "mask": {"name": "mask", "data_type": "uint8", "nodata": MASK_NODATA},
     "change_date": {"name": "change_date", "data_type": "uint16", "nodata": 0, "unit": "days since 1970-01-01"},
+    "last_look": {"name": "last_look", "data_type": "uint16", "nodata": 0, "unit": "days since 1970-01-01"},
     "confidence": {"name": "confidence", "data_type": "uint8", "nodata": 255, "unit": "%"},
 }
 

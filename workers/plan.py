@@ -16,6 +16,11 @@ from geo.blocks import Block
 EPOCH = date(1970, 1, 1)
 
 
+def date_of(day: int) -> date:
+    """Return the calendar date of days since 1970-01-01."""
+    return EPOCH + timedelta(days=day)
+
+
 @dataclass(frozen=True)
 class PlannedDate:
     """One date of the output: scenes that are read as one, best first.
@@ -33,7 +38,7 @@ class PlannedDate:
     @property
     def date(self) -> date:
         """The calendar date, UTC."""
-        return EPOCH + timedelta(days=self.day)
+        return date_of(self.day)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 
 
 class Settings(BaseSettings):
@@ -41,6 +44,10 @@ class Settings(BaseSettings):
         default="loopback",
         description="Where a service without keys may listen; anywhere: something else keeps strangers out.",
     )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Other sites whose pages may use the service, such as https://maps.example, with commas between.",
+    )
     requests_per_minute: int = Field(default=0, ge=0, description="Most requests of one owner in a minute; 0: any.")
     jobs_at_once: int = Field(default=0, ge=0, description="Most jobs of one owner under way at once; 0: any.")
     reference_sources: tuple[str, ...] = Field(
@@ -59,6 +66,22 @@ class Settings(BaseSettings):
     )
     max_scene_px: int = Field(default=2_500_000_000, ge=1, description="Largest scene, in pixels.")
     max_aoi_km2: float = Field(default=100_000.0, gt=0, description="Largest area of interest.")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    "expected origins as a browser sends them, https://maps.example or http://127.0.0.1:5173, lower "
+                    f"case, without path and without *; got {origin!r}"
+                )
+        return value
 
     @property
     def database(self) -> str:

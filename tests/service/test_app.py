@@ -35,6 +35,7 @@ async def ask():
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
         names = {"process_id": "segment", "model_id": "burned-area", "collection_id": "scenes"}
         names |= dict.fromkeys(("job_id", "scene_id", "name", "key_id", "item_id"), "x")
+        names |= {"z": 1, "x": 1, "y": 1}
         return {path: (await http.get(path.format(**names))).status_code for path in paths}
 
 statuses = asyncio.run(ask())

@@ -17,11 +17,11 @@ import pytest
 from fastapi import FastAPI
 
 from service.context import Context
-from tests.service.records import ITEM, add_product, write_raster
+from tests.service.made import add_made_scene
+from tests.service.records import add_product, write_raster
 from workers.database import writing
-from workers.items import item_of_scene
 from workers.keys import create_key, revoke_key
-from workers.records import JobRecord, JobState, SceneRecord, SceneState, now
+from workers.records import JobRecord, JobState, now
 from workers.uploads import UploadRecord
 
 OPEN = {"/", "/health", "/api", "/conformance", "/queryables", "/collections/{collection_id}/queryables"}
@@ -71,14 +71,7 @@ def objects(parts: Context, tmp_path: Path) -> dict[str, dict[str, str]]:
     for owner in ("ana", "ben"):
         scene, job = f"scene-of-{owner}", f"job-of-{owner}"
         for name in (scene, f"item-of-{owner}"):
-            key = f"scenes/{name}/reflectance.tif"
-            parts.store.put(tmp_path / "mask_20200801.tif", key)
-            item = {**ITEM, "id": name, "assets": {"reflectance": {"href": key, "type": "image/tiff"}}}
-            ready = {"state": SceneState.READY, "upload": {}, "parts": [], "acquired": now(), "item": item}
-            with writing(parts.sessions) as session:
-                session.add(SceneRecord(id=name, owner=owner, sha256=name, **ready))
-                session.flush()
-                session.add(item_of_scene(owner, item))
+            add_made_scene(parts, tmp_path / name, name, owner)
         with writing(parts.sessions) as session:
             inputs = {"model": "burned-area@1", "aoi": {}, "notes": [f"note-of-{owner}"]}
             later = now() + timedelta(hours=1)
@@ -89,7 +82,7 @@ def objects(parts: Context, tmp_path: Path) -> dict[str, dict[str, str]]:
             record, _ = create_key(session, owner, ["read"])
         found[owner] = {"scene_id": scene, "job_id": job, "process_id": "segment", "model_id": "burned-area"}
         found[owner] |= {"key_id": record.id, "name": "mask_20200801.tif", "collection_id": "scenes"}
-        found[owner] |= {"upload_id": f"upload-of-{owner}", "item_id": f"item-of-{owner}"}
+        found[owner] |= {"upload_id": f"upload-of-{owner}", "item_id": f"item-of-{owner}", "z": "1", "x": "0", "y": "1"}
     return found
 
 
@@ -114,7 +107,8 @@ def keys(parts: Context, objects: dict[str, dict[str, str]]) -> dict[str, str]:
 def cases(app: FastAPI, objects: dict[str, dict[str, str]], keys: dict[str, str]) -> Iterator[Case]:
     """Yield every route with ana's and ben's objects, asked for by everybody; what changes something comes last."""
     routes = [(method.upper(), path) for path, methods in app.openapi()["paths"].items() for method in methods]
-    routes += [("HEAD", path) for method, path in routes if method == "GET" and path.endswith("{name}")]
+    files = re.compile(r"{name}$|^/tiles/")
+    routes += [("HEAD", path) for method, path in routes if method == "GET" and files.search(path)]
     for method, template in sorted(routes, key=lambda route: (route[0] in WRITES, route[0] == "DELETE")):
         parameters = re.findall(r"{(\w+)}", template)
         unknown = set(parameters) - set(objects["ana"])
