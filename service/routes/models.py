@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import FileResponse
 
 from models.card import Card
 from models.registry import find_model, list_models
 from service.context import Here
+from service.files import CACHED, PARTS
 from service.identity import owner_reading
+from service.item_links import ITEM
 from service.links import href, link
+from service.media import GeoJson
+from service.model_items import WEIGHTS, model_item
+from service.ranges import precondition
 
 router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(owner_reading)])
 
@@ -30,6 +36,25 @@ def model(model_id: str, request: Request, here: Here) -> dict[str, Any]:
     return {**card.model_dump(mode="json"), **_brief(request, card)}
 
 
+@router.get("/{model_id}/item.json", summary="A model as a STAC Item", response_class=GeoJson)
+def item(model_id: str, request: Request, here: Here) -> GeoJson:
+    """Return what a model reads and writes, by STAC's Machine Learning Model extension."""
+    card, folder = find_model(model_id, here.settings.model_folders)
+    return GeoJson(model_item(request, card, folder))
+
+
+@router.head(f"/{{model_id}}/{WEIGHTS}", include_in_schema=False)
+@router.get(f"/{{model_id}}/{WEIGHTS}", summary="A model's weights", response_class=Response, responses=PARTS)
+def weights(model_id: str, request: Request, here: Here) -> Response:
+    """Return the weights as safetensors, or the range of them that was asked for."""
+    card, folder = find_model(model_id, here.settings.model_folders)
+    headers = {"ETag": f'"{card.hashes[WEIGHTS][:32]}"', "Cache-Control": CACHED}
+    path = folder / WEIGHTS
+    if precondition(request.headers, headers["ETag"], path.stat().st_mtime) == 304:
+        return Response(status_code=304, headers=headers)
+    return FileResponse(path, headers=headers, media_type="application/octet-stream")
+
+
 def _brief(request: Request, card: Card) -> dict[str, Any]:
     return {
         "id": card.id,
@@ -39,5 +64,8 @@ def _brief(request: Request, card: Card) -> dict[str, Any]:
         "classes": [c.model_dump(mode="json") for c in card.classes],
         "change": card.change.model_dump(mode="json"),
         "scores": card.scores,
-        "links": [link("self", href(request, f"/models/{card.id}"))],
+        "links": [
+            link("self", href(request, f"/models/{card.id}")),
+            link("alternate", href(request, f"/models/{card.id}/item.json"), ITEM, title="STAC Item, MLM extension"),
+        ],
     }
