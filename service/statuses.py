@@ -56,6 +56,8 @@ def status_info(request: Request, job: JobRecord) -> dict[str, Any]:
     if state == JobState.SUCCESSFUL:
         results = "http://www.opengis.net/def/rel/ogc/1.0/results"
         links.append(link(results, f"{here}/results", title="products by name"))
+        links.append(link("enclosure", f"{here}/results.zip", "application/zip", "all products as one zip"))
+        links.append(link("alternate", f"{here}/project.qgz", "application/vnd.qgis.qgz", "QGIS project"))
         links.append(link("enclosure", href(request, f"/masks/{job.id}"), title="list of files"))
     times = {"created": job.created, "started": job.started, "finished": job.finished, "updated": job.updated}
     return {

@@ -8,16 +8,18 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from sqlalchemy import ColumnElement, select
 from sse_starlette import EventSourceResponse
 
-from service.context import Here
+from service.context import Context, Here
+from service.downloads import ZIP, qgis_project, results_zip
 from service.errors import ResultFailed, ResultGone, ResultNotReady
 from service.events import event_id, job_events
 from service.identity import Reader, Writer
 from service.job_filter import jobs_like
 from service.links import href
 from service.pages import Limit, Token, page, page_links
+from service.projects import MEDIA_TYPE
 from service.statuses import message_of, status_info
 from workers.jobs import FINAL, dismiss_job, find_job, job_products
-from workers.records import JobRecord, JobState
+from workers.records import JobRecord, JobState, ProductRecord
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -65,6 +67,30 @@ def results(job_id: str, request: Request, here: Here, owner: Reader) -> dict[st
     }
 
 
+@router.head("/{job_id}/results.zip", include_in_schema=False)
+@router.get(
+    "/{job_id}/results.zip",
+    summary="Products of a job, as one zip",
+    response_class=Response,
+    responses={200: {"content": {ZIP: {}}}, 304: {"description": "The client has these very bytes"}},
+)
+def zipped(job_id: str, request: Request, here: Here, owner: Reader) -> Response:
+    """Return every product, and a QGIS project that shows them; unzip it into a folder of its own."""
+    return results_zip(request, here, *_ended_well(here, owner, job_id))
+
+
+@router.head("/{job_id}/project.qgz", include_in_schema=False)
+@router.get(
+    "/{job_id}/project.qgz",
+    summary="A job as a QGIS project",
+    response_class=Response,
+    responses={200: {"content": {MEDIA_TYPE: {}}}, 304: {"description": "The client has these very bytes"}},
+)
+def project(job_id: str, request: Request, here: Here, owner: Reader) -> Response:
+    """Return a project whose layers QGIS reads from here, piece by piece; it holds no key."""
+    return qgis_project(request, here, *_ended_well(here, owner, job_id))
+
+
 @router.get(
     "/{job_id}/events",
     summary="Progress as server-sent events",
@@ -81,6 +107,13 @@ def events(
         return Response(status_code=204)  # tells an EventSource to stop connecting again
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return EventSourceResponse(job_events(request, here, found, last_event_id), headers=headers, ping=15)
+
+
+def _ended_well(here: Context, owner: str, job_id: str) -> tuple[JobRecord, list[ProductRecord]]:
+    with here.sessions() as session:
+        found = find_job(session, owner, job_id)
+        _check_ended_well(found)
+        return found, job_products(session, job_id)
 
 
 def _check_ended_well(job: JobRecord) -> None:

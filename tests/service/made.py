@@ -56,12 +56,14 @@ def assembled(folder: Path, shape: tuple[int, int] = SHAPE, grid: GeoBox = GRID)
     return plan, assemble(plan, CARD, folders(folder / "blocks"), folder / "out", ignore)
 
 
-def add_made_job(parts: Context, plan: Plan, products: list[Product], job_id: str = "job-1", owner: str = "") -> str:
+def add_made_job(
+    parts: Context, plan: Plan, products: list[Product], job_id: str = "job-1", owner: str = "", **inputs: Any
+) -> str:
     """Enter a job that has ended well, with its products and its Items."""
     for product in products:
         parts.store.put(product.path, f"masks/{job_id}/{product.name}")
     with writing(parts.sessions) as session:
-        inputs = {"model": plan.model_id, "aoi": {}, "start": "", "end": ""}
+        inputs = {"model": plan.model_id, "aoi": {}, "start": "", "end": "", **inputs}
         state = {"state": JobState.SUCCESSFUL, "inputs": inputs, "plan": plan.to_json(), "finished": now()}
         session.add(JobRecord(id=job_id, owner=owner, **state))
         session.flush()

@@ -14,9 +14,7 @@ from fastapi import FastAPI
 
 from service.context import Context
 from tests.service.conftest import serving
-from tests.service.made import add_made_scene
-from tests.service.records import add_job, add_product, write_raster
-from workers.records import JobState
+from tests.service.made import add_made_job, add_made_scene, assembled
 
 pytestmark = pytest.mark.e2e
 
@@ -26,9 +24,7 @@ CASES = 2000
 def test_every_operation_does_what_the_document_says(app: FastAPI, parts: Context, tmp_path: Path) -> None:
     """Schemathesis: thousands of requests, valid and not; every check of its; objects that are there and are not."""
     add_made_scene(parts, tmp_path)
-    job = add_job(parts, JobState.SUCCESSFUL)
-    write_raster(tmp_path / "mask_20200801.tif")
-    add_product(parts, job, tmp_path / "mask_20200801.tif")
+    add_made_job(parts, *assembled(tmp_path / "job"))
     with serving(app) as url:
         program, config = Path(sys.executable).with_name("schemathesis"), Path(__file__).with_name("schemathesis.toml")
         hooks = Path(__file__).with_name("schemathesis_hooks.py")
