@@ -41,11 +41,11 @@ def write_geojson(
         classes: the legend.
         dst: file to write.
     """
-    properties = _properties(regions, dates, classes)
+    properties = properties_of(regions, dates, classes)
     outlines = (
         outline
         for some in batches(regions.outlines)
-        for outline in shapely.to_geojson(_in_degrees(regions.outlines[some], geobox))
+        for outline in shapely.to_geojson(in_degrees(regions.outlines[some], geobox))
     )
     _write_collection(zip(outlines, properties, strict=True), dst)
 
@@ -62,7 +62,7 @@ def write_instances(instances: Instances, geobox: GeoBox, day: date, classes: Se
     """
     names = {c.id: c.name for c in classes}
     edges = np.searchsorted(instances.owner, np.arange(len(instances.score) + 1))
-    parts = np.concatenate([_in_degrees(instances.outlines[some], geobox) for some in batches(instances.outlines)])
+    parts = np.concatenate([in_degrees(instances.outlines[some], geobox) for some in batches(instances.outlines)])
 
     def features() -> Iterator[tuple[str, dict[str, Any]]]:
         for i, (start, stop) in enumerate(pairwise(edges)):
@@ -101,7 +101,7 @@ def write_geopackage(
     import pyogrio
     from pyogrio.raw import write
 
-    rows = list(_properties(regions, dates, classes))
+    rows = list(properties_of(regions, dates, classes))
     fields = ["class", "class_id", "first_seen", "last_seen", "area_ha", "mean_confidence"]
     types = ["object", "int32", "datetime64[D]", "datetime64[D]", "float64", "float64"]
     outlines = np.empty(len(rows), object)
@@ -125,7 +125,8 @@ def write_geopackage(
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
-def _properties(regions: Regions, dates: Sequence[date], classes: Sequence[LegendClass]) -> Iterator[dict[str, Any]]:
+def properties_of(regions: Regions, dates: Sequence[date], classes: Sequence[LegendClass]) -> Iterator[dict[str, Any]]:
+    """Yield what is told of each region, dates as ISO 8601."""
     names = {c.id: c.name for c in classes}
     for i in range(len(regions.outlines)):
         yield {
@@ -144,7 +145,7 @@ def _on_grid(outlines: Polygons, geobox: GeoBox) -> Polygons:
     return np.asarray(shapely.transform(outlines, lambda v: v * [a, -e] + [x, y]))
 
 
-def _in_degrees(outlines: Polygons, geobox: GeoBox) -> Polygons:
+def in_degrees(outlines: Polygons, geobox: GeoBox) -> Polygons:
     """Turn (col, -row) into WGS84 longitude and latitude; equal vertices stay equal."""
     crs = crs_of(geobox)
     polygons = _on_grid(outlines, geobox)

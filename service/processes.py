@@ -159,6 +159,8 @@ _OUTPUTS = {
     "last_look.tif": ("day of the last clear look, days since 1970-01-01", _media(COG)),
     "polygons.geojson": ("polygons of every class", _media("application/geo+json")),
     "polygons.gpkg": ("polygons of every class", _media("application/geopackage+sqlite3")),
+    "polygons.fgb": ("polygons of every class", _media("application/vnd.flatgeobuf")),
+    "polygons.parquet": ("polygons of every class", _media("application/vnd.apache.parquet")),
     "areas.csv": ("hectares per class and date", _media("text/csv")),
 }
 

@@ -8,6 +8,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from geo.areas import measure_areas, write_areas
+from geo.cloud_vectors import write_flatgeobuf, write_geoparquet
 from geo.cog import cache_limit, write_cog
 from geo.legend import LegendClass
 from geo.mosaic import Layer, mosaic_vrt
@@ -39,8 +40,8 @@ def assemble(
     """Build every product of a job from its blocks' files.
 
     Products: mask_<label>.tif per date (and .tif.aux.xml beside it, where GDAL keeps the names of classes),
-    change_date.tif, confidence.tif, last_look.tif, polygons.geojson, polygons.gpkg, each with a .qml style, and
-    areas.csv; where the model finds instances, instances_<label>.tif and .geojson (with its style) per date.
+    change_date.tif, confidence.tif, last_look.tif, polygons.geojson, .gpkg, .fgb and .parquet, each with a .qml
+    style, and areas.csv; where the model finds instances, instances_<label>.tif and .geojson (with its style) per date.
 
     Args:
         plan: of the job.
@@ -131,6 +132,16 @@ class _Products:
             self.out_dir / "polygons.gpkg",
             f"{title}, in the grid's projection",
             lambda dst: write_geopackage(regions(), grid, days, self._classes, dst),
+        )
+        yield _Step(
+            self.out_dir / "polygons.fgb",
+            f"{title}, WGS84, FlatGeobuf",
+            lambda dst: write_flatgeobuf(regions(), grid, days, self._classes, dst),
+        )
+        yield _Step(
+            self.out_dir / "polygons.parquet",
+            f"{title}, WGS84, GeoParquet",
+            lambda dst: write_geoparquet(regions(), grid, days, self._classes, dst),
         )
         yield self._style("polygons.qml", title, partial(style_polygons, self._classes, self.card.change.before))
 

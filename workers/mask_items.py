@@ -91,7 +91,7 @@ def _asset(job_id: str, product: Product, card: Card) -> dict[str, Any]:
             {"value": c.id, "name": c.name.replace(" ", "_"), "title": c.name, "color_hint": c.color[1:].upper()}
             for c in card.classes
         ]
-    if product.name.endswith((".geojson", ".gpkg", ".csv")):
+    if product.name.endswith((".geojson", ".gpkg", ".fgb", ".parquet", ".csv")):
         asset["roles"] = ["data"]
     return asset
 

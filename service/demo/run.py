@@ -129,7 +129,7 @@ def expected_products(dates: list[str]) -> list[str]:
     """Return the names of the products that a job over these dates must have."""
     rasters = [*(f"mask_{date}" for date in dates), "change_date", "confidence", "last_look"]
     beside = [f"{name}.{suffix}" for name in rasters for suffix in ("tif", "qml")]
-    return [*beside, "polygons.geojson", "polygons.gpkg", "polygons.qml", "areas.csv"]
+    return [*beside, *(f"polygons.{suffix}" for suffix in ("geojson", "gpkg", "fgb", "parquet", "qml")), "areas.csv"]
 
 
 def _send(written: Written, client: Client, console: Console) -> None:

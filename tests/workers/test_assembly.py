@@ -53,7 +53,7 @@ NAMES = [
     *(f"mask_{label}.{suffix}" for label in LABELS for suffix in ("tif", "tif.aux.xml", "qml")),
     *("change_date.tif", "change_date.qml", "confidence.tif", "confidence.qml"),
     *("last_look.tif", "last_look.qml"),
-    *("polygons.geojson", "polygons.gpkg", "polygons.qml", "areas.csv"),
+    *("polygons.geojson", "polygons.gpkg", "polygons.fgb", "polygons.parquet", "polygons.qml", "areas.csv"),
 ]
 
 
