@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHELL := /bin/bash
 
-.PHONY: setup demo serve test check bench clean
+.PHONY: setup demo serve test check bench sbom audit clean
 setup: .venv/.ready
 
 .venv/.ready: requirements.lock pyproject.toml
@@ -30,6 +30,16 @@ check: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks
+
+# What the service is made of, as CycloneDX; the same lock gives the same file.
+sbom: setup
+	mkdir -p build
+	$(BIN)/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml --of JSON -o build/sbom.json requirements.lock
+
+# Known vulnerabilities of what is locked; asks a database on the network, and therefore is no part of the tests.
+audit: setup
+	test -x build/audit/bin/pip-audit || ($(PYTHON) -m venv build/audit && build/audit/bin/pip install --quiet pip-audit)
+	build/audit/bin/pip-audit --no-deps --disable-pip --requirement requirements.lock
 
 clean:
 	rm -rf demo-output build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
