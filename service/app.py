@@ -11,7 +11,8 @@ from fastapi.routing import APIRoute
 from service import problems
 from service.context import Context
 from service.headers import SecureHeaders
-from service.identity import SCHEMES
+from service.identity import schemes_of
+from service.oidc import issuer_of
 from service.rate import RequestRate
 from service.routes import health, jobs, keys, landing, masks, models, processes, scenes, stac, uploads
 from service.sweeping import sweeping
@@ -26,8 +27,8 @@ class _App(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
-        document.setdefault("components", {})["securitySchemes"] = SCHEMES
-        document["security"] = [*({name: []} for name in SCHEMES), {}]
+        document.setdefault("components", {})["securitySchemes"] = schemes = schemes_of(self.state.context.settings)
+        document["security"] = [*({name: []} for name in schemes), {}]
         return document
 
 
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         store=open_store(settings),
         celery=celery_app(settings),
         rate=RequestRate(settings),
+        issuer=issuer_of(settings),
     )
     problems.install(app)
     app.add_middleware(SecureHeaders)

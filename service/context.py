@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.oidc import Issuer
 from service.rate import RequestRate
 from workers.settings import Settings
 from workers.store import Store
@@ -22,6 +23,7 @@ class Context:
         store: where uploads, scenes and products lie.
         celery: the Celery app that carries messages to the workers.
         rate: counts requests by owner.
+        issuer: whose tokens are taken beside keys, if there is one.
     """
 
     settings: Settings
@@ -29,6 +31,7 @@ class Context:
     store: Store
     celery: Any
     rate: RequestRate
+    issuer: Issuer | None = None
 
 
 def context_of(request: Request) -> Context:

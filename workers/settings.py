@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from workers.addresses import check_url
 
 
 class Settings(BaseSettings):
@@ -41,6 +43,10 @@ class Settings(BaseSettings):
         default="loopback",
         description="Where a service without keys may listen; anywhere: something else keeps strangers out.",
     )
+    oidc_issuer: str = Field(default="", description="URL of the OIDC issuer whose tokens are taken; empty: none.")
+    oidc_audience: str = Field(default="", description="What `aud` of a token must name: this service.")
+    oidc_owner_claim: str = Field(default="sub", min_length=1, description="Claim that tells whose a request is.")
+    oidc_scopes_claim: str = Field(default="", description="Claim that tells the scopes; empty: scope, else scp.")
     requests_per_minute: int = Field(default=0, ge=0, description="Most requests of one owner in a minute; 0: any.")
     jobs_at_once: int = Field(default=0, ge=0, description="Most jobs of one owner under way at once; 0: any.")
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
@@ -49,6 +55,20 @@ class Settings(BaseSettings):
     )
     max_scene_px: int = Field(default=2_500_000_000, ge=1, description="Largest scene, in pixels.")
     max_aoi_km2: float = Field(default=100_000.0, gt=0, description="Largest area of interest.")
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer_can_be_trusted(cls, value: str) -> str:
+        if value:
+            check_url(value)
+        return value
+
+    @model_validator(mode="after")
+    def _issuer_and_audience_together(self) -> Self:
+        if bool(self.oidc_issuer) != bool(self.oidc_audience):
+            missing = "OIDC_AUDIENCE" if self.oidc_issuer else "OIDC_ISSUER"
+            raise ValueError(f"expected both CHRONOSEG_OIDC_ISSUER and CHRONOSEG_OIDC_AUDIENCE; {missing} is not set")
+        return self
 
     @property
     def database(self) -> str:
