@@ -13,7 +13,8 @@ from service.context import Context
 from service.cors import let_in
 from service.drawing import drawing_limiter
 from service.headers import SecureHeaders
-from service.identity import SCHEMES
+from service.identity import schemes_of
+from service.oidc import issuer_of
 from service.rate import RequestRate
 from service.routes import (
     health,
@@ -41,8 +42,8 @@ class _App(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()
-        document.setdefault("components", {})["securitySchemes"] = SCHEMES
-        document["security"] = [*({name: []} for name in SCHEMES), {}]
+        document.setdefault("components", {})["securitySchemes"] = schemes = schemes_of(self.state.context.settings)
+        document["security"] = [*({name: []} for name in schemes), {}]
         return document
 
 
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         celery=celery_app(settings),
         rate=RequestRate(settings),
         drawing=drawing_limiter(),
+        issuer=issuer_of(settings),
     )
     problems.install(app)
     let_in(app, settings)

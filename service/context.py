@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.oidc import Issuer
 from service.rate import RequestRate
 from workers.settings import Settings
 from workers.store import Store
@@ -24,6 +25,7 @@ class Context:
         celery: the Celery app that carries messages to the workers.
         rate: counts requests by owner.
         drawing: how many tiles are drawn at once.
+        issuer: whose tokens are taken beside keys, if there is one.
     """
 
     settings: Settings
@@ -32,6 +34,7 @@ class Context:
     celery: Any
     rate: RequestRate
     drawing: CapacityLimiter
+    issuer: Issuer | None = None
 
 
 async def context_of(request: Request) -> Context:

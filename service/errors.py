@@ -61,6 +61,14 @@ class CredentialsMissing(ServiceError):
     """There are keys, and the request has none."""
 
 
+class TokenInvalid(ServiceError):
+    """A token is not the OIDC issuer's, not for this service, or its time is over."""
+
+
+class IssuerUnavailable(ServiceError):
+    """The OIDC issuer does not tell its keys, so that no token can be checked."""
+
+
 class ScopeMissing(ServiceError):
     """The request's key does not allow what it asks for."""
 

@@ -1,6 +1,6 @@
-"""Whose a request is: by its API key; nobody's in particular where there are no keys at all.
+"""Whose a request is: by its API key or the token of an OIDC issuer; nobody's in particular where there is neither.
 
-Without keys the service trusts whoever reaches it. It then listens on the loopback only
+Without keys and issuer the service trusts whoever reaches it. It then listens on the loopback only
 (`check_address`), and answers only what came by a name of the loopback, from no other site's page: a web page cannot
 use a visitor's own service, neither by a name that it lets point to the loopback, nor by a form that it sends there.
 Pages of the origins that the settings name (`service.cors`) may.
@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
-from service.context import Here
+from service.context import Context, Here
 from service.errors import CredentialsMissing, OriginRefused, ScopeMissing, ServeRefused
+from service.issuer_keys import DISCOVERY
+from service.oidc import looks_like_token
+from workers.addresses import is_loopback
 from workers.errors import KeyInvalid
 from workers.keys import ADMIN, READ, WRITE, Identity, any_keys, check_key
 from workers.settings import Settings
@@ -40,25 +42,30 @@ def identify(request: Request, here: Here) -> Identity:
     """Return whose the request is.
 
     A key comes as `Authorization: Bearer KEY`, as the password of `Authorization: Basic` (which QGIS and GDAL can send;
-    the name does not matter), or as `X-API-Key`.
+    the name does not matter), or as `X-API-Key`. Where an OIDC issuer is set, its tokens come in the same places.
 
     Raises:
         CredentialsMissing: there are keys, and the request has none.
-        KeyInvalid: its key is not taken.
+        KeyInvalid, TokenInvalid: what it has is not taken.
+        IssuerUnavailable: its token cannot be checked.
         OriginRefused: there are no keys, and the request is led here by another site.
         RateExceeded: the owner has sent as many requests as a minute allows.
     """
-    key = _key_of(request)
-    with here.sessions() as session:
-        if key is not None:
-            identity = check_key(session, key)
-        elif any_keys(session):
-            raise CredentialsMissing("this service asks for a key: send it as `Authorization: Bearer KEY`")
-        else:
-            _check_origin(request, here.settings)
-            identity = EVERYBODY
+    credential = _credential_of(request)
+    if credential is not None and here.issuer is not None and looks_like_token(credential):
+        identity = here.issuer.identify(credential)
+    else:
+        identity = _by_key(request, here, credential)
     here.rate.spend(identity.owner)
     return identity
+
+
+def schemes_of(settings: Settings) -> dict[str, Any]:
+    """Return how a request says whose it is, as the OpenAPI document tells it."""
+    if not settings.oidc_issuer:
+        return SCHEMES
+    discovery = settings.oidc_issuer.rstrip("/") + DISCOVERY
+    return {**SCHEMES, "oidc": {"type": "openIdConnect", "openIdConnectUrl": discovery}}
 
 
 async def owner_reading(identity: Annotated[Identity, Depends(identify)]) -> str:
@@ -85,13 +92,13 @@ def check_address(host: str, sessions: sessionmaker[Session], settings: Settings
     """Refuse to open an unguarded service to others than this machine.
 
     Returns:
-        Whether keys guard it.
+        Whether keys or an issuer guard it.
 
     Raises:
         ServeRefused: saying how to guard it.
     """
     with sessions() as session:
-        guarded = any_keys(session)
+        guarded = bool(settings.oidc_issuer) or any_keys(session)
     if not (guarded or is_loopback(host) or settings.keyless == "anywhere"):
         raise ServeRefused(
             f"{host} can be reached from elsewhere, and no key guards the service: make one with "
@@ -106,12 +113,23 @@ def _owner(identity: Identity, scope: str) -> str:
         if identity is EVERYBODY:
             raise ScopeMissing("nobody has a key yet: the first is made by `chronoseg keys create OWNER --scope admin`")
         held = ", ".join(sorted(identity.scopes))
-        raise ScopeMissing(f"this needs a key with the scope {scope}; this one has {held}")
+        raise ScopeMissing(f"this needs a key or token with the scope {scope}; this one has {held or 'none'}")
     return identity.owner
 
 
-def _key_of(request: Request) -> str | None:
-    """Return the key that a request carries, or None; several are as wrong as an unreadable one."""
+def _by_key(request: Request, here: Context, key: str | None) -> Identity:
+    with here.sessions() as session:
+        if key is not None:
+            return check_key(session, key)
+        if here.issuer is not None or any_keys(session):
+            what = "a key" if here.issuer is None else "a key or a token"
+            raise CredentialsMissing(f"this service asks for {what}: send it as `Authorization: Bearer ...`")
+    _check_origin(request, here.settings)
+    return EVERYBODY
+
+
+def _credential_of(request: Request) -> str | None:
+    """Return the key or token that a request carries, or None; several are as wrong as an unreadable one."""
     header = request.headers.get("authorization", "")
     if header:
         scheme, _, value = header.partition(" ")
@@ -145,11 +163,3 @@ def _check_origin(request: Request, settings: Settings) -> None:
             f"without keys this service takes nothing from pages of other sites; got {origin[:100]!r}, which "
             "CHRONOSEG_CORS_ORIGINS does not name"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches an address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -81,6 +81,8 @@ TABLE: Mapping[type[Exception], Kind] = {
     errors.ChecksumWrong: (460, OWN + "checksum-wrong", "The checksum does not match"),
     errors.UploadLocked: (423, OWN + "upload-locked", "The upload is being written to"),
     errors.CredentialsMissing: (401, OWN + "key-missing", "A key is needed"),
+    errors.TokenInvalid: (401, OWN + "token-invalid", "The token is not taken"),
+    errors.IssuerUnavailable: (503, OWN + "issuer-unavailable", "The issuer of tokens cannot be reached"),
     errors.ScopeMissing: (403, OWN + "scope-missing", "The key does not allow this"),
     errors.RateExceeded: (429, OWN + "rate-exceeded", "Too many requests"),
     errors.OriginRefused: (403, OWN + "origin-refused", "Not from there"),
@@ -155,6 +157,10 @@ def _expected(request: Request, err: Exception) -> Response:
     headers = _HEADERS.get(kind[0])
     if isinstance(err, errors.RateExceeded):
         headers = {"Retry-After": str(err.retry_after_s)}
+    elif isinstance(err, errors.TokenInvalid):
+        headers = {"WWW-Authenticate": 'Bearer realm="chronoseg", error="invalid_token", Basic realm="chronoseg"'}
+    elif isinstance(err, errors.IssuerUnavailable):
+        headers = {"Retry-After": "30"}
     return problem(request, kind, str(err) or kind[2], headers)
 
 

@@ -189,13 +189,13 @@ def _url(host: str, port: int) -> str:
 
 
 def _announce(host: str, url: str, folder: Path, say: Say, *, guarded: bool) -> None:
-    from service.identity import is_loopback
+    from workers.addresses import is_loopback
 
     say(f"chronoseg is ready at {url}")
     say(f"  documentation  {url}/docs")
     say(f"  data and logs  {folder}")
     if guarded:
-        say("  every request needs a key: chronoseg keys")
+        say("  every request needs a key (chronoseg keys), or a token of the issuer where one is set")
     elif is_loopback(host):
         say("  no key guards it: it listens on this machine only")
     else:

@@ -18,9 +18,10 @@ ASIDE = ".aside"
 class LocalStore:
     """Files below one folder; several processes, also over a shared file system, may use it at once."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self._root = root.resolve()
-        self.prepare()
+        if not read_only:
+            self.prepare()
 
     def prepare(self) -> None:
         """Make the folder if it is missing."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from workers.addresses import check_url
+
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
+_SOURCE = re.compile(r"(https?://(\*\.)?[a-z0-9.-]+(:[0-9]{1,5})?(/[^?#\s]*)?|s3://[a-z0-9.-]+(/[^?#\s]*)?)")
 
 
 class Settings(BaseSettings):
@@ -48,17 +51,20 @@ class Settings(BaseSettings):
         default=(),
         description="Other sites whose pages may use the service, such as https://maps.example, with commas between.",
     )
+    oidc_issuer: str = Field(default="", description="URL of the OIDC issuer whose tokens are taken; empty: none.")
+    oidc_audience: str = Field(default="", description="What `aud` of a token must name: this service.")
+    oidc_owner_claim: str = Field(default="sub", min_length=1, description="Claim that tells whose a request is.")
+    oidc_scopes_claim: str = Field(default="", description="Claim that tells the scopes; empty: scope, else scp.")
     requests_per_minute: int = Field(default=0, ge=0, description="Most requests of one owner in a minute; 0: any.")
     jobs_at_once: int = Field(default=0, ge=0, description="Most jobs of one owner under way at once; 0: any.")
-    reference_sources: tuple[str, ...] = Field(
+    reference_sources: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Where scenes may be taken from by reference, as a JSON list of URL prefixes: "
-        '["https://data.example.org/", "https://*.example.com/", "s3://bucket/prefix/"]; empty: nowhere.',
+        description="Where scenes may be taken from by reference: URL prefixes such as https://data.example.org/, "
+        "https://*.example.com/, s3://bucket/prefix/, with commas between; empty: nowhere.",
     )
-    private_hosts: tuple[str, ...] = Field(
+    private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description='Hosts ("name" or "name:port", a JSON list) of the own network that references and callbacks may '
-        "reach all the same.",
+        description="Hosts of the own network, as name or name:port, with commas between, that references may reach.",
     )
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
     upload_keep_h: float = Field(
@@ -67,7 +73,7 @@ class Settings(BaseSettings):
     max_scene_px: int = Field(default=2_500_000_000, ge=1, description="Largest scene, in pixels.")
     max_aoi_km2: float = Field(default=100_000.0, gt=0, description="Largest area of interest.")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "reference_sources", "private_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -82,6 +88,31 @@ class Settings(BaseSettings):
                     f"case, without path and without *; got {origin!r}"
                 )
         return value
+
+    @field_validator("reference_sources")
+    @classmethod
+    def _check_sources(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for source in value:
+            if not _SOURCE.fullmatch(source):
+                raise ValueError(
+                    "expected URL prefixes such as https://data.example.org/scenes/, https://*.example.com/ or "
+                    f"s3://bucket/prefix/; got {source!r}"
+                )
+        return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer_can_be_trusted(cls, value: str) -> str:
+        if value:
+            check_url(value)
+        return value
+
+    @model_validator(mode="after")
+    def _issuer_and_audience_together(self) -> Self:
+        if bool(self.oidc_issuer) != bool(self.oidc_audience):
+            missing = "OIDC_AUDIENCE" if self.oidc_issuer else "OIDC_ISSUER"
+            raise ValueError(f"expected both CHRONOSEG_OIDC_ISSUER and CHRONOSEG_OIDC_AUDIENCE; {missing} is not set")
+        return self
 
     @property
     def database(self) -> str:

@@ -29,10 +29,15 @@ def settings_error(err: Exception) -> str | None:
     from sqlalchemy.exc import OperationalError
 
     if isinstance(err, ValidationError) and err.title == "Settings":
-        return "; ".join(f"CHRONOSEG_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in err.errors())
+        return "; ".join(_setting_error(e["loc"], e["msg"]) for e in err.errors())
     if isinstance(err, OperationalError):
         return f"the database cannot be reached: {err.orig}"
     return None
+
+
+def _setting_error(loc: tuple[int | str, ...], message: str) -> str:
+    """Return an error with the name of its setting; one of several settings together names them itself."""
+    return f"CHRONOSEG_{'_'.join(map(str, loc)).upper()}: {message}" if loc else message
 
 
 class _Commands(TyperGroup):

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import FileResponse
 
 from models.card import Card
 from models.registry import find_model, list_models
 from service.context import Here
-from service.files import CACHED, PARTS
+from service.files import PARTS, stored_file
 from service.identity import owner_reading
 from service.item_links import ITEM
 from service.links import href, link
 from service.media import GeoJson
 from service.model_items import WEIGHTS, model_item
-from service.ranges import precondition
+from workers.local_store import LocalStore
 
 router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(owner_reading)])
 
@@ -48,11 +47,9 @@ def item(model_id: str, request: Request, here: Here) -> GeoJson:
 def weights(model_id: str, request: Request, here: Here) -> Response:
     """Return the weights as safetensors, or the range of them that was asked for."""
     card, folder = find_model(model_id, here.settings.model_folders)
-    headers = {"ETag": f'"{card.hashes[WEIGHTS][:32]}"', "Cache-Control": CACHED}
-    path = folder / WEIGHTS
-    if precondition(request.headers, headers["ETag"], path.stat().st_mtime) == 304:
-        return Response(status_code=304, headers=headers)
-    return FileResponse(path, headers=headers, media_type="application/octet-stream")
+    etag = f'"{card.hashes[WEIGHTS][:32]}"'
+    store = LocalStore(folder, read_only=True)
+    return stored_file(request, store, WEIGHTS, media_type="application/octet-stream", etag=etag)
 
 
 def _brief(request: Request, card: Card) -> dict[str, Any]:

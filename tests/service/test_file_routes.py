@@ -29,7 +29,7 @@ WHOLE = {"/jobs/{job_id}/results.zip", "/jobs/{job_id}/project.qgz"}
 def names() -> dict[str, str]:
     x = int((-62.0607 + 180) / 360 * 2**15)
     y = int((1 - math.asinh(math.tan(math.radians(-14.8405))) / math.pi) / 2 * 2**15)
-    return {"scene_id": "scene-1", "job_id": "job-1", "z": "15", "x": str(x), "y": str(y)}
+    return {"scene_id": "scene-1", "job_id": "job-1", "model_id": "burned-area", "z": "15", "x": str(x), "y": str(y)}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +56,7 @@ def test_the_routes_are_those_that_we_know(paths: dict[str, str]) -> None:
     assert set(paths) == {
         *WHOLE,
         "/masks/{job_id}/{name}",
+        "/models/{model_id}/weights.safetensors",
         "/scenes/{scene_id}/assets/{name}",
         "/tiles/masks/{job_id}/{name}/{z}/{x}/{y}.png",
         "/tiles/scenes/{scene_id}/{z}/{x}/{y}.png",
@@ -107,7 +108,7 @@ def test_times_count_where_a_file_has_one(http: httpx.Client, paths: dict[str, s
         assert http.get(path, headers={"If-Modified-Since": earlier}).status_code == 200
         assert http.get(path, headers={"If-Unmodified-Since": earlier}).status_code == 412
         assert http.get(path, headers={"If-Unmodified-Since": modified}).status_code == 200
-    assert dated == 4
+    assert dated == 5
 
 
 def test_ranges_of_files_are_their_parts(http: httpx.Client, paths: dict[str, str]) -> None:
@@ -128,7 +129,7 @@ def test_ranges_of_files_are_their_parts(http: httpx.Client, paths: dict[str, st
         beyond = http.get(path, headers={"Range": f"bytes={size}-"})
         assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{size}")
         assert http.get(path, headers={"Range": "bytes=0-4", "If-None-Match": "*"}).status_code == 304
-    assert ranged == 2
+    assert ranged == 3
 
 
 def test_every_other_method_is_refused_by_name(http: httpx.Client, paths: dict[str, str]) -> None:

@@ -58,3 +58,17 @@ def test_a_service_without_sources_takes_no_reference(url: str) -> None:
     answer = httpx.post(f"{url}/scenes", json={"image": "https://data.example.org/a.tif"})
     assert answer.status_code == 422
     assert "upload its file" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("source", ["data.example.org", "ftp://data.example.org/", "https://a/?b", "s3://"])
+def test_sources_that_mean_nothing_are_refused_at_the_start(source: str) -> None:
+    with pytest.raises(ValueError, match="URL prefixes"):
+        Settings(reference_sources=(source,))
+
+
+def test_sources_come_with_commas_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHRONOSEG_REFERENCE_SOURCES", "https://data.example.org/a/, s3://bucket/b/")
+    monkeypatch.setenv("CHRONOSEG_PRIVATE_HOSTS", "minio:9000")
+    settings = Settings()
+    assert settings.reference_sources == ("https://data.example.org/a/", "s3://bucket/b/")
+    assert settings.private_hosts == ("minio:9000",)
