@@ -23,6 +23,7 @@ from workers.leases import finish
 from workers.reading import read_upload
 from workers.records import SceneRecord, SceneState
 from workers.scenes import SCENE_FILES, receive_scene
+from workers.storage import item_bytes
 from workers.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -119,8 +120,9 @@ def _store(current: Attempt, owner: str, scene_id: str, out: Path) -> None:
             current.check()
             current.place.store.put(out / name, f"scenes/{scene_id}/{name}")
         acquired = datetime.fromisoformat(item["properties"]["datetime"].replace("Z", "+00:00"))
+        size = item_bytes(item)
         with writing(current.place.sessions) as session:
-            finish(session, current.lease, state=SceneState.READY, item=item, acquired=acquired)
+            finish(session, current.lease, state=SceneState.READY, item=item, acquired=acquired, size=size)
             session.add(item_of_scene(owner, item))
     except (Dismissed, LeaseLost):
         _leave_nothing_of_a_scene_that_is_none(current, scene_id)

@@ -101,7 +101,7 @@ class SceneRecord(Leased, Record):
 
     `upload` holds {"files": {role: key in the store}, "options": {...}}; `item` is the STAC Item once the
     scene is ready; `parts` are the ids of the scenes that a split upload held; `cleaned` tells that the
-    files of its upload are gone.
+    files of its upload are gone. `size` and `upload_size` are the bytes of its rasters and of those files.
     """
 
     __tablename__ = "scenes"
@@ -115,6 +115,8 @@ class SceneRecord(Leased, Record):
     item: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True)
     acquired: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True, index=True)
     parts: Mapped[list[str]] = mapped_column(JSON, default=list)
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
+    upload_size: Mapped[int] = mapped_column(BigInteger, default=0)
     cleaned: Mapped[bool] = mapped_column(Boolean, default=False)
     created: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)

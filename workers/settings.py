@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     oidc_scopes_claim: str = Field(default="", description="Claim that tells the scopes; empty: scope, else scp.")
     requests_per_minute: int = Field(default=0, ge=0, description="Most requests of one owner in a minute; 0: any.")
     jobs_at_once: int = Field(default=0, ge=0, description="Most jobs of one owner under way at once; 0: any.")
+    stored_mb: int = Field(default=0, ge=0, description="Most megabytes that one owner may have stored; 0: any.")
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
     upload_keep_h: float = Field(
         default=168.0, gt=0, description="How long an upload that broke off may be taken up again, in hours."

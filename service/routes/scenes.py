@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -10,9 +11,10 @@ from fastapi.responses import JSONResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from service.bodies import check_length, declared_length
 from service.catalogue import asset_of, scene_state
 from service.context import Context, Here
-from service.errors import SceneInUse, SceneNotReady
+from service.errors import BodyTooLarge, SceneInUse, SceneNotReady
 from service.files import PARTS, stored_file
 from service.identity import Reader, Writer
 from service.item_links import ITEM, item_document
@@ -22,13 +24,15 @@ from service.pages import Limit, Token, page, page_links
 from service.parts import parts_of
 from service.receiving import take_in
 from service.scene_options import parse_options
-from service.uploads import read_upload
+from service.uploads import Upload, read_upload
 from service.waiting import wait_preferred_s, wait_until
 from workers.database import writing
+from workers.errors import StorageExceeded
 from workers.items import Collection
 from workers.jobs import LIVE
 from workers.records import JobRecord, SceneRecord, SceneState
 from workers.scenes import find_scene
+from workers.storage import check_storage, room_bytes
 
 router = APIRouter(prefix="/scenes", tags=["scenes"])
 
@@ -101,7 +105,7 @@ async def upload(request: Request, here: Here, owner: Writer) -> JSONResponse:
     afterwards; with `Prefer: wait=N` the answer waits up to N seconds (at most 60) for that.
     """
     with parts_of(here.settings).folder() as folder:
-        found = await read_upload(request, folder, here.settings.max_upload_mb * 1_000_000)
+        found = await _within_room(request, here, owner, folder)
         scene, created = await run_in_threadpool(
             take_in, here, owner, found.files, parse_options(found.texts), found.sha256
         )
@@ -162,6 +166,34 @@ def delete(scene_id: str, here: Here, owner: Writer) -> Response:
     for folder in ("scenes", "uploads"):
         here.store.remove(f"{folder}/{scene_id}/")
     return Response(status_code=204)
+
+
+async def _within_room(request: Request, here: Context, owner: str, folder: Path) -> Upload:
+    """Read an upload as far as its owner may store it; what says that it is larger is not read at all."""
+    most = here.settings.max_upload_mb * 1_000_000
+    room = await run_in_threadpool(_room, here, owner)
+    if room is None or room >= most:
+        found = await read_upload(request, folder, most)
+    else:
+        check_length(request, most)
+        try:
+            found = await read_upload(request, folder, room)
+        except BodyTooLarge as err:
+            allowed = here.settings.stored_mb * 1_000_000
+            raise StorageExceeded(allowed - room, allowed, declared_length(request) or room + 1) from err
+    await run_in_threadpool(_check_room, here, owner, sum(path.stat().st_size for path in found.files.values()))
+    return found
+
+
+def _room(here: Context, owner: str) -> int | None:
+    with here.sessions() as session:
+        return room_bytes(session, owner, here.settings.stored_mb)
+
+
+def _check_room(here: Context, owner: str, size: int) -> None:
+    """Look again: other uploads of the owner may have come in meanwhile."""
+    with here.sessions() as session:
+        check_storage(session, owner, here.settings.stored_mb, size)
 
 
 def _read(here: Context, owner: str, scene_id: str) -> SceneRecord:
