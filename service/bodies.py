@@ -23,8 +23,7 @@ def check_length(request: Request, max_bytes: int) -> None:
     Raises:
         BodyTooLarge: by its Content-Length.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared) > max_bytes:
+    if (declared_length(request) or 0) > max_bytes:
         raise BodyTooLarge(_too_large(max_bytes))
 
 
@@ -45,6 +44,12 @@ async def small_body(request: Request, max_bytes: int, what: str) -> bytes:
         if len(body) > max_bytes:
             raise BodyTooLarge(f"{what} may have at most {max_bytes} bytes")
     return bytes(body)
+
+
+def declared_length(request: Request) -> int | None:
+    """Return how many bytes a body says that it has; None where it does not say."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isascii() and declared.isdigit() else None
 
 
 async def batches(request: Request, max_bytes: int, stall_s: float = STALL_S) -> AsyncIterator[bytes]:

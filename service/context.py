@@ -37,10 +37,14 @@ class Context:
     issuer: Issuer | None = None
 
 
-async def context_of(request: Request) -> Context:
+def context_of(request: Request) -> Context:
     """Return the app's context."""
     context: Context = request.app.state.context
     return context
 
 
-Here = Annotated[Context, Depends(context_of)]
+async def _context(request: Request) -> Context:
+    return context_of(request)  # a coroutine takes no thread
+
+
+Here = Annotated[Context, Depends(_context)]

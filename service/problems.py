@@ -31,6 +31,7 @@ from workers.errors import (
     NotStored,
     OwnerRefused,
     SceneUnknown,
+    StorageExceeded,
     StoreUnavailable,
     UploadExpired,
     UploadUnknown,
@@ -105,6 +106,7 @@ TABLE: Mapping[type[Exception], Kind] = {
     SceneRejected: (422, OWN + "scene-rejected", "The scene cannot be used"),
     JobUnknown: (404, OGC + "no-such-job", "No such job"),
     JobsAtOnce: (429, OWN + "jobs-at-once", "Too many jobs at once"),
+    StorageExceeded: (403, OWN + "storage-exceeded", "Your storage is full"),
     JobRefused: (422, OWN + "job-refused", "The job cannot be planned"),
     ModelUnknown: (404, OWN + "model-unknown", "No such model"),
     AreaRefused: (422, OWN + "area-refused", "The area of interest cannot be used"),
@@ -161,7 +163,8 @@ def _expected(request: Request, err: Exception) -> Response:
         headers = {"WWW-Authenticate": 'Bearer realm="chronoseg", error="invalid_token", Basic realm="chronoseg"'}
     elif isinstance(err, errors.IssuerUnavailable):
         headers = {"Retry-After": "30"}
-    return problem(request, kind, str(err) or kind[2], headers)
+    more = {"used_bytes": err.used, "allowed_bytes": err.allowed} if isinstance(err, StorageExceeded) else {}
+    return problem(request, kind, str(err) or kind[2], headers, **more)
 
 
 def _invalid(request: Request, err: Exception) -> Response:

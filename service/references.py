@@ -17,6 +17,7 @@ from workers.outbound import MAX_URL_CHARACTERS
 from workers.records import SceneRecord
 from workers.references import check_reference, receive_reference
 from workers.scenes import ROLES
+from workers.storage import check_storage
 
 _MAX_BODY_BYTES = 100_000
 
@@ -60,6 +61,7 @@ def take_reference(here: Context, owner: str, reference: Reference) -> SceneReco
     Raises:
         AddressRefused: an address is not among the sources that are allowed.
         InputsRefused: an option cannot be read.
+        StorageExceeded: the owner may store nothing more.
     """
     told = reference.model_dump(exclude_none=True)
     urls = {role: str(told.pop(role)) for role in ROLES if role in told}
@@ -67,6 +69,8 @@ def take_reference(here: Context, owner: str, reference: Reference) -> SceneReco
         check_reference(url, here.settings)
     options = parse_options({name: str(value) for name, value in told.items()})
     with here.sessions() as session:
+        check_storage(session, owner, here.settings.stored_mb, 1)
+        session.rollback()
         scene = receive_reference(session, owner, urls, options)
     send(here.celery, "ingest_scene", scene.id)
     return scene

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from fastapi import Request
 
+from service.context import context_of
 from service.links import href, link
 from service.pages import stamp
-from workers.records import JobRecord, JobState
+from service.time_left import pace_of, usual_share
+from workers.jobs import FINAL
+from workers.records import JobRecord, JobState, now
 
 PROCESS = "segment"
 
@@ -67,7 +71,28 @@ def status_info(request: Request, job: JobRecord) -> dict[str, Any]:
         "status": STATUS[state],
         "message": message_of(job),
         "progress": progress_pct(job),
+        **_pace(request, job),
         **({"notes": job.inputs["notes"]} if job.inputs.get("notes") else {}),
         **{name: stamp(time) for name, time in times.items() if time is not None},
         "links": links,
+    }
+
+
+def _pace(request: Request, job: JobRecord) -> dict[str, Any]:
+    """Tell what is done of a job that is planned, how fast it goes and when it will be over."""
+    if not job.blocks_total:
+        return {}
+    blocks: dict[str, Any] = {"done": job.blocks_done, "total": job.blocks_total}
+    if job.state in FINAL:
+        return {"blocks": blocks}
+    with context_of(request).sessions() as session:
+        share = usual_share(session)
+    at = now()
+    pace = pace_of(job, share, at)
+    if pace.blocks_per_minute is None or pace.seconds_left is None:
+        return {"blocks": blocks}
+    return {
+        "blocks": {**blocks, "perMinute": round(pace.blocks_per_minute, 2)},
+        "secondsLeft": round(pace.seconds_left, 1),
+        "estimatedCompletion": stamp(at + timedelta(seconds=pace.seconds_left)),
     }

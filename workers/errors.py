@@ -13,6 +13,23 @@ class JobsAtOnce(WorkerError):
     """An owner has as many jobs under way as are allowed."""
 
 
+class StorageExceeded(WorkerError):
+    """An owner has stored as much as is allowed.
+
+    Attributes:
+        used: bytes that are stored.
+        allowed: bytes that may be.
+    """
+
+    def __init__(self, used: int, allowed: int, more: int = 0) -> None:
+        wanted = f", and {more / 1e6:,.1f} MB more do not fit" if more else ""
+        super().__init__(
+            f"you have {used / 1e6:,.1f} MB stored of {allowed / 1e6:,.1f} MB allowed{wanted}: delete scenes "
+            "(DELETE /scenes/ID), dismiss jobs (DELETE /jobs/ID) or give up uploads (DELETE /uploads/ID)"
+        )
+        self.used, self.allowed = used, allowed
+
+
 class JobUnknown(WorkerError):
     """No job has that id."""
 

@@ -16,7 +16,7 @@ from workers.attempts import Attempt, attempt
 from workers.cleaning import clean_scene
 from workers.database import writing
 from workers.dispatch import send
-from workers.errors import Dismissed, LeaseLost, ReadingDied
+from workers.errors import Dismissed, LeaseLost, ReadingDied, StorageExceeded
 from workers.items import item_of_scene
 from workers.kinds import INGEST
 from workers.leases import finish
@@ -24,6 +24,7 @@ from workers.reading import read_upload
 from workers.records import SceneRecord, SceneState
 from workers.references import fetch
 from workers.scenes import SCENE_FILES, receive_scene
+from workers.storage import check_storage, item_bytes
 from workers.workplace import Workplace
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _ingest(current: Attempt) -> None:
         scene = session.get_one(SceneRecord, scene_id)
         upload, owner = scene.upload, scene.owner
     if "references" in upload:
-        _take_in(current, owner, [_fetch_all(current, upload["references"])], upload["options"])
+        _take_in(current, owner, [_fetch_all(current, owner, upload["references"])], upload["options"])
         return
     files = {role: _fetch(current, role, key) for role, key in upload["files"].items()}
     options = _options(scene_id, files, upload["options"], settings.max_scene_px)
@@ -126,8 +127,9 @@ def _store(current: Attempt, owner: str, scene_id: str, out: Path) -> None:
             current.check()
             current.place.store.put(out / name, f"scenes/{scene_id}/{name}")
         acquired = datetime.fromisoformat(item["properties"]["datetime"].replace("Z", "+00:00"))
+        size = item_bytes(item)
         with writing(current.place.sessions) as session:
-            finish(session, current.lease, state=SceneState.READY, item=item, acquired=acquired)
+            finish(session, current.lease, state=SceneState.READY, item=item, acquired=acquired, size=size)
             session.add(item_of_scene(owner, item))
     except (Dismissed, LeaseLost):
         _leave_nothing_of_a_scene_that_is_none(current, scene_id)
@@ -151,14 +153,23 @@ def _split(current: Attempt, owner: str, parts: tuple[Bundle, ...], options: dic
     _take_in(current, owner, found, options)
 
 
-def _fetch_all(current: Attempt, references: dict[str, str]) -> Files:
+def _fetch_all(current: Attempt, owner: str, references: dict[str, str]) -> Files:
     """Bring what a scene by reference consists of to scratch."""
     fetched = {}
     for role, url in references.items():
         folder = current.folder / role
         folder.mkdir()
         fetched[role] = fetch(url, folder, current.place.settings, current.check)
+    _check_room(current, owner, sum(file.path.stat().st_size for file in fetched.values()))
     return {role: file.path for role, file in fetched.items()}, {role: file.sha256 for role, file in fetched.items()}
+
+
+def _check_room(current: Attempt, owner: str, size: int) -> None:
+    with current.place.sessions() as session:
+        try:
+            check_storage(session, owner, current.place.settings.stored_mb, size)
+        except StorageExceeded as err:
+            raise SceneRejected(str(err)) from err
 
 
 def _take_in(current: Attempt, owner: str, found: list[Files], options: dict[str, Any]) -> None:

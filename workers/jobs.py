@@ -13,6 +13,7 @@ from workers.database import epoch
 from workers.errors import JobRefused, JobsAtOnce, JobUnknown
 from workers.items import forget_masks
 from workers.records import JobRecord, JobState, ProductRecord, now
+from workers.storage import check_storage
 
 FINAL = (JobState.SUCCESSFUL, JobState.FAILED, JobState.DISMISSED)
 LIVE = (JobState.ACCEPTED, JobState.SEGMENTING, JobState.ASSEMBLING)
@@ -25,7 +26,7 @@ _KINDS = {
 }
 
 
-def create_job(session: Session, owner: str, inputs: dict[str, Any], at_once: int = 0) -> JobRecord:
+def create_job(session: Session, owner: str, inputs: dict[str, Any], at_once: int = 0, stored_mb: int = 0) -> JobRecord:
     """Store a job and commit; the caller then sends its `plan_job` message.
 
     Args:
@@ -35,10 +36,12 @@ def create_job(session: Session, owner: str, inputs: dict[str, Any], at_once: in
             date_by, min_area_ha, simplify_px, tta.
         at_once: most jobs that the owner may have under way, this one among them; 0 = any number. Two requests at the
             same moment may exceed it by one.
+        stored_mb: most megabytes that the owner may have stored; 0 = any number. There must be room left.
 
     Raises:
         JobRefused: an input is missing or of the wrong kind.
         JobsAtOnce: the owner has as many as may be.
+        StorageExceeded: the owner has stored as much as may be.
     """
     for name, (kind, expected) in _KINDS.items():
         value = inputs.get(name)
@@ -47,6 +50,7 @@ def create_job(session: Session, owner: str, inputs: dict[str, Any], at_once: in
     live = select(func.count()).select_from(JobRecord).where(JobRecord.owner == owner, JobRecord.state.in_(LIVE))
     if at_once and (session.scalar(live) or 0) >= at_once:
         raise JobsAtOnce(f"{at_once} of your jobs are under way, and no more may be: wait for one, or dismiss one")
+    check_storage(session, owner, stored_mb)
     job = JobRecord(id=str(uuid4()), owner=owner, inputs=inputs, sent_at=epoch())
     session.add(job)
     session.commit()

@@ -102,7 +102,7 @@ class SceneRecord(Leased, Record):
     `upload` holds {"folder", "files": {role: key in the store}, "options": {...}}, and {"references": {role: URL}} in
     place of files where a worker is to fetch them; `item` is the STAC Item once the
     scene is ready; `parts` are the ids of the scenes that a split upload held; `cleaned` tells that the
-    files of its upload are gone.
+    files of its upload are gone. `size` and `upload_size` are the bytes of its rasters and of those files.
     """
 
     __tablename__ = "scenes"
@@ -116,6 +116,8 @@ class SceneRecord(Leased, Record):
     item: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True)
     acquired: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True, index=True)
     parts: Mapped[list[str]] = mapped_column(JSON, default=list)
+    size: Mapped[int] = mapped_column(BigInteger, default=0)
+    upload_size: Mapped[int] = mapped_column(BigInteger, default=0)
     cleaned: Mapped[bool] = mapped_column(Boolean, default=False)
     created: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
@@ -125,6 +127,8 @@ class SceneRecord(Leased, Record):
 
 class JobRecord(Leased, Record):
     """A job: inputs as asked for, the plan once made (`workers.plan.Plan` as JSON), progress, outcome.
+
+    It was `started` when it was planned, and `segmented` when its last block was done.
 
     `cleaned` tells that the files which only its work needed are gone from the store.
     """
@@ -142,6 +146,7 @@ class JobRecord(Leased, Record):
     cleaned: Mapped[bool] = mapped_column(Boolean, default=False)
     created: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     started: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    segmented: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
     finished: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
     updated: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 

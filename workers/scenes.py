@@ -56,7 +56,9 @@ def receive_scene(
     keys = {role: f"{folder}/{role}/{plain_name(path.name)}" for role, path in sorted(files.items())}
     for role, key in keys.items():
         store.put(files[role], key)
-    created = _enter(session, scene_id, owner, digest, {"folder": folder, "files": keys, "options": dict(options)})
+    upload = {"folder": folder, "files": keys, "options": dict(options)}
+    size = sum(path.stat().st_size for path in files.values())
+    created = _enter(session, scene_id, owner, digest, {"upload": upload, "upload_size": size})
     if not created:  # another request was faster
         store.remove(f"{folder}/")
     elif known is not None:
@@ -107,9 +109,9 @@ def plain_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._ ()+@-]", "_", name).lstrip(".")[-150:] or "file"
 
 
-def _enter(session: Session, scene_id: str, owner: str, sha256: str, upload: dict[str, Any]) -> bool:
+def _enter(session: Session, scene_id: str, owner: str, sha256: str, values: dict[str, Any]) -> bool:
     """Write the record, in place of a rejected one whose files are gone; False if another request did."""
-    again = {"state": SceneState.RECEIVED, "upload": upload, "reason": "", "attempts": 0, "cleaned": False}
+    again = {"state": SceneState.RECEIVED, "reason": "", "attempts": 0, "cleaned": False, **values}
     idle = or_(SceneRecord.lease_token == "", SceneRecord.lease_until < epoch())  # else its files are being removed
     result = session.execute(
         update(SceneRecord)
@@ -121,9 +123,7 @@ def _enter(session: Session, scene_id: str, owner: str, sha256: str, upload: dic
         session.commit()
         return True
     try:
-        session.execute(
-            insert(SceneRecord).values(id=scene_id, owner=owner, sha256=sha256, upload=upload, sent_at=epoch())
-        )
+        session.execute(insert(SceneRecord).values(id=scene_id, owner=owner, sha256=sha256, sent_at=epoch(), **values))
         session.commit()
     except IntegrityError:
         session.rollback()

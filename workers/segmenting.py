@@ -20,7 +20,7 @@ from workers.jobs import job_state
 from workers.kinds import ASSEMBLE, SEGMENT
 from workers.leases import finish
 from workers.plan import Plan
-from workers.records import BlockState, JobRecord, JobState, SceneRecord
+from workers.records import BlockState, JobRecord, JobState, SceneRecord, now
 from workers.store import Store
 from workers.workplace import Workplace
 
@@ -106,7 +106,7 @@ def _finish(current: Attempt) -> bool:
             session.execute(
                 update(JobRecord)
                 .where(JobRecord.id == job_id)
-                .values(state=JobState.ASSEMBLING, sent_at=0.0, attempts=0, message="assembling")
+                .values(state=JobState.ASSEMBLING, sent_at=0.0, attempts=0, message="assembling", segmented=now())
                 .execution_options(synchronize_session=False)
             )
     return bool(done == total)

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
         default=(),
         description="Hosts of the own network, as name or name:port, with commas between, that references may reach.",
     )
+    stored_mb: int = Field(default=0, ge=0, description="Most megabytes that one owner may have stored; 0: any.")
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
     upload_keep_h: float = Field(
         default=168.0, gt=0, description="How long an upload that broke off may be taken up again, in hours."

@@ -65,7 +65,7 @@ def execute(
     _check_process(process_id)
     inputs = check_inputs(body.inputs, here.settings.model_folders, here.settings.max_aoi_km2)
     with here.sessions() as session:
-        job = create_job(session, owner, inputs, here.settings.jobs_at_once)
+        job = create_job(session, owner, inputs, here.settings.jobs_at_once, here.settings.stored_mb)
     send(here.celery, "plan_job", job.id)
     info = status_info(request, job)
     headers = {"Location": href(request, f"/jobs/{job.id}"), "Preference-Applied": "respond-async"}

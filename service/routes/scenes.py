@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -9,9 +10,10 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from sqlalchemy import select
 
+from service.bodies import check_length, declared_length
 from service.catalogue import asset_of, scene_state
 from service.context import Context, Here
-from service.errors import SceneNotReady
+from service.errors import BodyTooLarge, SceneNotReady
 from service.files import PARTS, stored_file
 from service.identity import Reader, Writer
 from service.item_links import ITEM, item_document
@@ -23,11 +25,13 @@ from service.receiving import take_in
 from service.references import Reference, read_reference, take_reference
 from service.removing import remove_scene
 from service.scene_options import parse_options
-from service.uploads import media_type_of, read_upload
+from service.uploads import Upload, media_type_of, read_upload
 from service.waiting import wait_preferred_s, wait_until
+from workers.errors import StorageExceeded
 from workers.items import Collection
 from workers.records import SceneRecord, SceneState
 from workers.scenes import find_scene
+from workers.storage import check_storage, room_bytes
 
 router = APIRouter(prefix="/scenes", tags=["scenes"])
 
@@ -163,8 +167,36 @@ async def _take(request: Request, here: Context, owner: str) -> tuple[SceneRecor
         reference = await read_reference(request)
         return await run_in_threadpool(take_reference, here, owner, reference), True
     with parts_of(here.settings).folder() as folder:
-        found = await read_upload(request, folder, here.settings.max_upload_mb * 1_000_000)
+        found = await _within_room(request, here, owner, folder)
         return await run_in_threadpool(take_in, here, owner, found.files, parse_options(found.texts), found.sha256)
+
+
+async def _within_room(request: Request, here: Context, owner: str, folder: Path) -> Upload:
+    """Read an upload as far as its owner may store it; what says that it is larger is not read at all."""
+    most = here.settings.max_upload_mb * 1_000_000
+    room = await run_in_threadpool(_room, here, owner)
+    if room is None or room >= most:
+        found = await read_upload(request, folder, most)
+    else:
+        check_length(request, most)
+        try:
+            found = await read_upload(request, folder, room)
+        except BodyTooLarge as err:
+            allowed = here.settings.stored_mb * 1_000_000
+            raise StorageExceeded(allowed - room, allowed, declared_length(request) or room + 1) from err
+    await run_in_threadpool(_check_room, here, owner, sum(path.stat().st_size for path in found.files.values()))
+    return found
+
+
+def _room(here: Context, owner: str) -> int | None:
+    with here.sessions() as session:
+        return room_bytes(session, owner, here.settings.stored_mb)
+
+
+def _check_room(here: Context, owner: str, size: int) -> None:
+    """Look again: other uploads of the owner may have come in meanwhile."""
+    with here.sessions() as session:
+        check_storage(session, owner, here.settings.stored_mb, size)
 
 
 def _read(here: Context, owner: str, scene_id: str) -> SceneRecord:

@@ -18,6 +18,7 @@ from service.identity import Reader, Writer
 from service.links import href
 from service.scene_options import OPTIONS, parse_options
 from workers.database import writing
+from workers.storage import check_storage
 from workers.uploads import UploadRecord, new_upload_id
 
 router = APIRouter(prefix="/uploads", tags=["uploads"], route_class=tus.TusRoute)
@@ -154,6 +155,7 @@ async def _append(request: Request, here: Context, owner: str, record: UploadRec
 
 def _enter(here: Context, record: UploadRecord) -> None:
     with writing(here.sessions) as session:
+        check_storage(session, record.owner, here.settings.stored_mb, record.size)
         session.add(record)
 
 

@@ -43,7 +43,12 @@ def test_a_zip_of_several_scenes_is_split(place: Workplace, tmp_path: Path) -> N
     assert messages(place)["io"] == 2
     for part in parent.parts:
         ingest_scene(place, part)
-        assert again(place, SceneRecord, part).state == SceneState.READY
+        found = again(place, SceneRecord, part)
+        assert found.state == SceneState.READY
+        rasters = [f"scenes/{part}/{name}.tif" for name in ("reflectance", "clear")]
+        assert found.size == sum(place.store.stat(key).size for key in rasters) > 0
+        assert found.upload_size > 0
+    assert parent.size == 0
     assert list(place.store.keys("uploads/")) == []
 
 

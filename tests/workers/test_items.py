@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,25 @@ def test_scenes_that_were_there_are_entered(database_url: str) -> None:
     migrate(database_url)
     assert entered(sessions) == before
     assert len(before) == CROSSING + 1
+    close_database(sessions)
+
+
+def test_scenes_that_were_there_are_measured(database_url: str) -> None:
+    sessions = open_database(database_url)
+    enter_scenes(sessions, 1203)
+    sizes = {}
+    with writing(sessions) as session:
+        for number, scene in enumerate(session.scalars(select(SceneRecord))):
+            item = json.loads(json.dumps(scene.item))
+            for asset in item["assets"].values():
+                asset["file:size"] = 3_000_000_000 + number
+            scene.item, scene.state = item, "ready" if number else "rejected"
+            sizes[scene.id] = len(item["assets"]) * (3_000_000_000 + number) if number else 0
+    downgrade(sessions)
+    migrate(database_url)
+    with sessions() as session:
+        found = {scene.id: (scene.size, scene.upload_size) for scene in session.scalars(select(SceneRecord))}
+    assert found == {id_: (size, 0) for id_, size in sizes.items()}
     close_database(sessions)
 
 

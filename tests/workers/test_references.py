@@ -195,3 +195,15 @@ def test_a_reference_to_s3(settings: Settings, s3: tuple[str, str], tmp_path: Pa
     assert found.sha256 == hashlib.sha256(b"content").hexdigest()
     with pytest.raises(SceneRejected, match="nothing is stored"):
         fetch(f"s3://{bucket}/scenes/b.tif", tmp_path, allowed, _nothing)
+
+
+def test_a_reference_counts_for_the_quota(settings: Settings, place: Workplace) -> None:
+    with _source(bytes(1_000_001)) as (base, _):
+        allowed = _allowing(settings, base + "/").model_copy(update={"stored_mb": 1})
+        with workplace(allowed) as there:
+            with there.sessions() as session:
+                named = receive_reference(session, "", {"image": f"{base}/a.tif"}, {})
+            ingest_scene(there, named.id)
+    found = again(place, SceneRecord, named.id)
+    assert found.state == SceneState.REJECTED
+    assert "stored" in found.reason

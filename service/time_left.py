@@ -1,0 +1,67 @@
+"""How fast a job goes, and how long it will take: from its own blocks, and from what assembling took other jobs."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from workers.records import JobRecord, JobState
+
+USUAL_SHARE = 0.3
+"""Time of assembling over that of segmenting, as long as no job tells: `python -m benchmarks.time_left`."""
+
+_JOBS = 10
+_OVERDUE = 0.25
+"""What is left of a block's or the products' time, at least, when it takes longer than it should."""
+
+
+def usual_share(session: Session) -> float:
+    """Return how long assembling takes over segmenting: the median of the last jobs, whosever they were."""
+    wanted = select(JobRecord.started, JobRecord.segmented, JobRecord.finished).where(
+        JobRecord.state == JobState.SUCCESSFUL, JobRecord.segmented.is_not(None)
+    )
+    shares = [
+        (finished - segmented) / (segmented - started)
+        for started, segmented, finished in session.execute(wanted.order_by(JobRecord.finished.desc()).limit(_JOBS))
+        if started is not None and finished is not None and segmented is not None and segmented > started
+    ]
+    return statistics.median(shares) if shares else USUAL_SHARE
+
+
+def pace_of(job: JobRecord, share: float, at: datetime) -> Pace:
+    """Return how fast a job that is under way goes.
+
+    Args:
+        job: as the database has it.
+        share: from `usual_share`.
+        at: the present time.
+    """
+    if job.started is None or not job.blocks_total or not job.blocks_done:
+        return Pace()
+    last = job.segmented or job.updated
+    took_s = max((last - job.started).total_seconds(), 1e-3)
+    per_s = job.blocks_done / took_s
+    segmenting_s = job.blocks_total / per_s
+    assembling_s = share * segmenting_s
+    since_s = (at - last).total_seconds()
+    if job.state == JobState.ASSEMBLING:
+        return Pace(60 * per_s, max(assembling_s - since_s, _OVERDUE * assembling_s))
+    blocks_s = (job.blocks_total - job.blocks_done) / per_s
+    return Pace(60 * per_s, max(blocks_s - since_s, _OVERDUE * blocks_s) + assembling_s)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a job goes.
+
+    Attributes:
+        blocks_per_minute: since the job began; None before its first block is done.
+        seconds_left: until its products are there; None as long as nothing tells.
+    """
+
+    blocks_per_minute: float | None = None
+    seconds_left: float | None = None
