@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from workers.records import JobRecord, JobState
 
-USUAL_SHARE = 0.3
+USUAL_SHARE = 0.1
 """Time of assembling over that of segmenting, as long as no job tells: `python -m benchmarks.time_left`."""
 
 _JOBS = 10
@@ -43,9 +43,12 @@ def pace_of(job: JobRecord, share: float, at: datetime) -> Pace:
     if job.started is None or not job.blocks_total or not job.blocks_done:
         return Pace()
     last = job.segmented or job.updated
-    took_s = max((last - job.started).total_seconds(), 1e-3)
-    per_s = job.blocks_done / took_s
-    segmenting_s = job.blocks_total / per_s
+    began = job.first_block if job.first_block is not None and job.blocks_done > 1 else job.started
+    counted = job.blocks_done - int(
+        began is not job.started
+    )  # the first block's time is also that of loading a network
+    per_s = counted / max((last - began).total_seconds(), 1e-3)
+    segmenting_s = (began - job.started).total_seconds() + (job.blocks_total - job.blocks_done + counted) / per_s
     assembling_s = share * segmenting_s
     since_s = (at - last).total_seconds()
     if job.state == JobState.ASSEMBLING:
@@ -59,7 +62,7 @@ class Pace:
     """How fast a job goes.
 
     Attributes:
-        blocks_per_minute: since the job began; None before its first block is done.
+        blocks_per_minute: since the first block was done, or, until there are two, since the job began; None before.
         seconds_left: until its products are there; None as long as nothing tells.
     """
 

@@ -128,7 +128,7 @@ class SceneRecord(Leased, Record):
 class JobRecord(Leased, Record):
     """A job: inputs as asked for, the plan once made (`workers.plan.Plan` as JSON), progress, outcome.
 
-    It was `started` when it was planned, and `segmented` when its last block was done.
+    It was `started` when it was planned; `first_block` and `segmented` are when its first and last block were done.
 
     `cleaned` tells that the files which only its work needed are gone from the store.
     """
@@ -146,6 +146,7 @@ class JobRecord(Leased, Record):
     cleaned: Mapped[bool] = mapped_column(Boolean, default=False)
     created: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     started: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
+    first_block: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
     segmented: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
     finished: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
     updated: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)

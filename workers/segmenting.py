@@ -102,6 +102,8 @@ def _finish(current: Attempt) -> bool:
         if counted is None:
             raise Dismissed(f"job {job_id} is over")
         done, total = counted
+        if done == 1:
+            session.execute(update(JobRecord).where(JobRecord.id == job_id).values(first_block=now()))
         if done == total:
             session.execute(
                 update(JobRecord)

@@ -26,6 +26,17 @@ def test_what_is_left_is_what_the_blocks_done_so_far_tell() -> None:
     assert pace.seconds_left == pytest.approx(6 * 10 - 10 + 0.5 * 100)
 
 
+def test_the_first_block_tells_little_of_the_others() -> None:
+    at = now()
+    job = _job(
+        state=JobState.SEGMENTING, blocks_total=10, blocks_done=5, started=at - timedelta(seconds=100),
+        first_block=at - timedelta(seconds=20), updated=at,
+    )  # fmt: skip
+    pace = pace_of(job, 0.5, at)
+    assert pace.blocks_per_minute == pytest.approx(12)
+    assert pace.seconds_left == pytest.approx(5 * 5 + 0.5 * (80 + 9 * 5))
+
+
 def test_a_block_that_takes_long_leaves_some_of_its_time() -> None:
     at = now()
     job = _job(

@@ -1,4 +1,4 @@
-"""When the last block of a job was done, so that what its products took tells how long the next job's will take."""
+"""When the first and the last block of a job were done: how fast it goes, and what its products took."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,10 +10,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; older jobs tell nothing."""
+    """Add the columns; older jobs tell nothing."""
+    op.add_column("jobs", sa.Column("first_block", sa.DateTime(timezone=True), nullable=True))
     op.add_column("jobs", sa.Column("segmented", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade() -> None:
-    """Remove it."""
+    """Remove them."""
+    op.drop_column("jobs", "first_block")
     op.drop_column("jobs", "segmented")
