@@ -23,6 +23,7 @@ from service import errors, tus
 from service.headers import ON_DATA
 from workers.errors import (
     AddressRefused,
+    IdempotencyKeyReused,
     JobRefused,
     JobsAtOnce,
     JobUnknown,
@@ -107,6 +108,7 @@ TABLE: Mapping[type[Exception], Kind] = {
     JobUnknown: (404, OGC + "no-such-job", "No such job"),
     JobsAtOnce: (429, OWN + "jobs-at-once", "Too many jobs at once"),
     StorageExceeded: (403, OWN + "storage-exceeded", "Your storage is full"),
+    IdempotencyKeyReused: (422, OWN + "idempotency-key-reused", "The Idempotency-Key stands for another request"),
     JobRefused: (422, OWN + "job-refused", "The job cannot be planned"),
     ModelUnknown: (404, OWN + "model-unknown", "No such model"),
     AreaRefused: (422, OWN + "area-refused", "The area of interest cannot be used"),

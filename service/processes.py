@@ -63,14 +63,6 @@ class SegmentInputs(BaseModel):
         return period
 
 
-class Execution(BaseModel):
-    """Body of an execution request."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    inputs: SegmentInputs
-
-
 def parse_period(text: str) -> tuple[date | None, date | None]:
     """Read `2020-07-01/2020-10-31`, `../2020-10-31`, `2020-07-01/..` or `2020-07-01`; times are cut to their day.
 

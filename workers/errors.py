@@ -30,6 +30,10 @@ class StorageExceeded(WorkerError):
         self.used, self.allowed = used, allowed
 
 
+class IdempotencyKeyReused(WorkerError):
+    """A client sent another request under a key that stands for a job already."""
+
+
 class JobUnknown(WorkerError):
     """No job has that id."""
 

@@ -7,10 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from workers.database import epoch
 from workers.errors import JobRefused, JobsAtOnce, JobUnknown
+from workers.idempotency import Once, job_of_key, keep_key
 from workers.items import forget_masks
 from workers.records import JobRecord, JobState, ProductRecord, now
 from workers.storage import check_storage
@@ -26,23 +28,35 @@ _KINDS = {
 }
 
 
-def create_job(session: Session, owner: str, inputs: dict[str, Any], at_once: int = 0, stored_mb: int = 0) -> JobRecord:
+def create_job(
+    session: Session,
+    owner: str,
+    inputs: dict[str, Any],
+    at_once: int = 0,
+    stored_mb: int = 0,
+    once: Once | None = None,
+) -> JobRecord:
     """Store a job and commit; the caller then sends its `plan_job` message.
 
     Args:
-        session: a session without a transaction under way.
+        session: a session without a transaction under way, or of `writing`.
         owner: whose job it is.
         inputs: JSON values: model; and, where wanted, aoi (GeoJSON), start and end (YYYY-MM-DD), scenes (ids),
             date_by, min_area_ha, simplify_px, tta.
         at_once: most jobs that the owner may have under way, this one among them; 0 = any number. Two requests at the
             same moment may exceed it by one.
         stored_mb: most megabytes that the owner may have stored; 0 = any number. There must be room left.
+        once: the client's key, where it gave one: of all requests with the key, the first makes the job, and the others
+            are given it.
 
     Raises:
         JobRefused: an input is missing or of the wrong kind.
         JobsAtOnce: the owner has as many as may be.
         StorageExceeded: the owner has stored as much as may be.
+        IdempotencyKeyReused: the key came with another body.
     """
+    if once is not None and (repeated := job_of_key(session, owner, once)) is not None:
+        return repeated
     for name, (kind, expected) in _KINDS.items():
         value = inputs.get(name)
         if not isinstance(value, kind) and not (value is None and name != "model"):
@@ -53,6 +67,13 @@ def create_job(session: Session, owner: str, inputs: dict[str, Any], at_once: in
     check_storage(session, owner, stored_mb)
     job = JobRecord(id=str(uuid4()), owner=owner, inputs=inputs, sent_at=epoch())
     session.add(job)
+    session.flush()
+    try:
+        if once is not None:
+            keep_key(session, owner, once, job.id)
+    except IntegrityError:  # another transaction was quicker, and is committed: only Postgres lets it come so far
+        session.rollback()
+        return create_job(session, owner, inputs, at_once, stored_mb, once)
     session.commit()
     return job
 

@@ -17,6 +17,7 @@ from workers.cleaning import clean_all, remove_orphans
 from workers.database import epoch, writing
 from workers.dispatch import queued, send
 from workers.errors import StoreUnavailable
+from workers.idempotency import forget_old_keys
 from workers.kinds import INGEST, KINDS, QUEUES, Key, Kind, kinds_of
 from workers.scratch import remove_stale
 from workers.workplace import Workplace
@@ -53,6 +54,8 @@ def sweep(place: Workplace) -> None:
     for queue in QUEUES:
         send_again(place, queue)
     clean_all(place.sessions, place.store)
+    with writing(place.sessions) as session:
+        forget_old_keys(session)
 
 
 def put_back(place: Workplace, kind: Kind) -> int:

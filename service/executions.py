@@ -1,0 +1,90 @@
+"""What is asked for in a request to execute a process: its body, and the client's key for sending it twice."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Header, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema
+
+from service.bodies import small_body
+from service.errors import BodyMalformed, MediaTypeRefused
+from service.processes import SegmentInputs
+from workers.idempotency import Once
+
+MAX_BODY_BYTES = 16_000_000
+_KEY = r"[!-~](?:[ -~]{0,253}[!-~])?"
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description="Names this execution among the owner's: sent again within 24 hours, with the same bytes, it gives "
+        "the same job. 1 to 255 printable ASCII characters."
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{_KEY}$"}),
+]
+
+
+class Execution(BaseModel):
+    """Body of an execution request."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    inputs: SegmentInputs
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to execute.
+
+    Attributes:
+        body: what it asks for.
+        once: tells a repetition from another request; None where the client gave no key.
+    """
+
+    body: Execution
+    once: Once | None
+
+
+async def asked(request: Request, idempotency_key: IdempotencyKey = None) -> Asked:
+    """Read an execution request; streaming, so that what is too large is never held.
+
+    Raises:
+        MediaTypeRefused: its body is not JSON.
+        BodyTooLarge: there is too much of it.
+        BodyMalformed: its Idempotency-Key is no key.
+        RequestValidationError: it does not fit the schema.
+    """
+    key = None if idempotency_key is None else read_key(idempotency_key)
+    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise MediaTypeRefused(f"expected Content-Type: application/json; got {media_type[:100] or 'none'!r}")
+    body = await small_body(request, MAX_BODY_BYTES, "an execution request")
+    return await run_in_threadpool(_parsed, body, key)
+
+
+def read_key(text: str) -> str:
+    """Read the header Idempotency-Key, a string with its quotes or without.
+
+    Raises:
+        BodyMalformed: it is empty, too long, or has characters that cannot be printed.
+    """
+    key = text[1:-1] if len(text) > 2 and text[0] == text[-1] == '"' else text
+    if not re.fullmatch(_KEY, key):
+        raise BodyMalformed(
+            f"expected an Idempotency-Key of 1 to 255 printable ASCII characters; got {len(key)}: {key[:40]!r}"
+        )
+    return key
+
+
+def _parsed(body: bytes, key: str | None) -> Asked:
+    try:
+        execution = Execution.model_validate_json(body)
+    except ValidationError as err:
+        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in err.errors()]) from err
+    return Asked(execution, None if key is None else Once(key, hashlib.sha256(body).hexdigest()))
