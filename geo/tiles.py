@@ -1,4 +1,8 @@
-"""Map tiles (WebMercatorQuad, PNG) of rasters that we wrote ourselves, read by rio-tiler; GDAL's GTiff driver alone."""
+"""Map tiles (WebMercatorQuad, PNG) of rasters that we wrote ourselves, read by rio-tiler; GDAL's GTiff driver alone.
+
+rio-tiler is imported at the top, with this module: its modules import each other, and two threads that import
+different ones at the same moment get halves.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rio_tiler.errors import RioTilerError, TileOutsideBounds
+from rio_tiler.io import Reader
+from rio_tiler.utils import get_overview_level, render
 
 from geo.errors import RasterUnreadable, TileUnknown
 from geo.painting import Paint, paint_grey, paint_light, paint_table
 from geo.scene import REFLECTANCE_SCALE
-
-if TYPE_CHECKING:
-    from rio_tiler.io import Reader
 
 TILE_PX = 256
 MAX_ZOOM = 24
@@ -119,9 +123,6 @@ def _reading(path: str, tile: Tile | None = None) -> Iterator[Reader]:
     import rasterio
     from rasterio._err import CPLE_BaseError
     from rasterio.errors import RasterioError
-    from rio_tiler.errors import RioTilerError
-    from rio_tiler.io import Reader
-    from rio_tiler.utils import get_overview_level
 
     options: dict[str, Any] = {
         "GDAL_CACHEMAX": CACHE_BYTES,
@@ -150,7 +151,6 @@ def _pixels(
     as many pixels again for each, and what it shows is smaller than a tile anyway.
     """
     from rasterio.transform import from_bounds
-    from rio_tiler.errors import TileOutsideBounds
 
     if tile.z < reader.minzoom:
         resampling = "nearest"
@@ -177,6 +177,5 @@ def _bounds(tile: Tile) -> tuple[float, float, float, float]:
 
 
 def _png(light: NDArray[np.uint8], mask: NDArray[np.uint8]) -> bytes:
-    from rio_tiler.utils import render
 
     return bytes(render(light, mask, img_format="PNG", ZLEVEL=6))

@@ -75,7 +75,7 @@ def _tile(z: Zoom, x: Place, y: Place) -> Any:
 SceneLayer = Annotated[Layer, Depends(_scene)]
 ProductLayer = Annotated[Layer, Depends(_product)]
 TileThere = Annotated[Any, Depends(_tile)]
-"""A `geo.tiles.Tile`, which GDAL need not be loaded for, but much else."""
+"""A `geo.tiles.Tile`; the first one loads what tiles are drawn with, whole, while other threads wait."""
 
 
 @router.head("/scenes/{scene_id}/{z}/{x}/{y}.png", include_in_schema=False)
