@@ -21,12 +21,8 @@ class StorageExceeded(WorkerError):
         allowed: bytes that may be.
     """
 
-    def __init__(self, used: int, allowed: int, more: int = 0) -> None:
-        wanted = f", and {more / 1e6:,.1f} MB more do not fit" if more else ""
-        super().__init__(
-            f"you have {used / 1e6:,.1f} MB stored of {allowed / 1e6:,.1f} MB allowed{wanted}: delete scenes "
-            "(DELETE /scenes/ID), dismiss jobs (DELETE /jobs/ID) or give up uploads (DELETE /uploads/ID)"
-        )
+    def __init__(self, message: str, used: int = 0, allowed: int = 0) -> None:
+        super().__init__(message)
         self.used, self.allowed = used, allowed
 
 

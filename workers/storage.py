@@ -45,7 +45,7 @@ def room_bytes(session: Session, owner: str, stored_mb: int) -> int | None:
         return None
     used, allowed = stored_bytes(session, owner), stored_mb * 1_000_000
     if used >= allowed:
-        raise StorageExceeded(used, allowed)
+        raise full(used, allowed)
     return allowed - used
 
 
@@ -63,7 +63,18 @@ def check_storage(session: Session, owner: str, stored_mb: int, more: int = 0) -
     """
     room = room_bytes(session, owner, stored_mb)
     if room is not None and more > room:
-        raise StorageExceeded(stored_mb * 1_000_000 - room, stored_mb * 1_000_000, more)
+        raise full(stored_mb * 1_000_000 - room, stored_mb * 1_000_000, more)
+
+
+def full(used: int, allowed: int, more: int = 0) -> StorageExceeded:
+    """Return the error that says how many bytes are used and allowed, how many more were to come, and what to do."""
+    wanted = f", and {more / 1e6:,.1f} MB more do not fit" if more else ""
+    return StorageExceeded(
+        f"you have {used / 1e6:,.1f} MB stored of {allowed / 1e6:,.1f} MB allowed{wanted}: delete scenes "
+        "(DELETE /scenes/ID), dismiss jobs (DELETE /jobs/ID) or give up uploads (DELETE /uploads/ID)",
+        used,
+        allowed,
+    )
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:

@@ -27,11 +27,10 @@ from service.removing import remove_scene
 from service.scene_options import parse_options
 from service.uploads import Upload, media_type_of, read_upload
 from service.waiting import wait_preferred_s, wait_until
-from workers.errors import StorageExceeded
 from workers.items import Collection
 from workers.records import SceneRecord, SceneState
 from workers.scenes import find_scene
-from workers.storage import check_storage, room_bytes
+from workers.storage import check_storage, full, room_bytes
 
 router = APIRouter(prefix="/scenes", tags=["scenes"])
 
@@ -183,7 +182,7 @@ async def _within_room(request: Request, here: Context, owner: str, folder: Path
             found = await read_upload(request, folder, room)
         except BodyTooLarge as err:
             allowed = here.settings.stored_mb * 1_000_000
-            raise StorageExceeded(allowed - room, allowed, declared_length(request) or room + 1) from err
+            raise full(allowed - room, allowed, declared_length(request) or room + 1) from err
     await run_in_threadpool(_check_room, here, owner, sum(path.stat().st_size for path in found.files.values()))
     return found
 
