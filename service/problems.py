@@ -165,7 +165,11 @@ def _expected(request: Request, err: Exception) -> Response:
         headers = {"WWW-Authenticate": 'Bearer realm="chronoseg", error="invalid_token", Basic realm="chronoseg"'}
     elif isinstance(err, errors.IssuerUnavailable):
         headers = {"Retry-After": "30"}
-    more = {"used_bytes": err.used, "allowed_bytes": err.allowed} if isinstance(err, StorageExceeded) else {}
+    more = (
+        {"used_bytes": err.used, "allowed_bytes": err.allowed}
+        if isinstance(err, StorageExceeded) and err.allowed
+        else {}
+    )
     return problem(request, kind, str(err) or kind[2], headers, **more)
 
 
