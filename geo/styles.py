@@ -64,7 +64,7 @@ def style_confidence(dst: Path) -> None:
 
 
 def style_polygons(classes: Sequence[LegendClass], background: int, dst: Path) -> None:
-    """Write the style of polygons.geojson and polygons.gpkg: a fill per class, outlines between regions.
+    """Write the style of polygons.*: a fill per class, outlines between regions.
 
     Args:
         classes: the legend.

@@ -113,12 +113,16 @@ def _folder(scratch: Path, index: int) -> Path:
     return scratch / "blocks" / f"{index:06d}"
 
 
+_BESIDE_MASKS = 12
+"""Products that a job has besides those of each date."""
+
+
 def _counting(plan: Plan, progress: Progress) -> Callable[[str], None]:
-    """Count products as they are begun: a mask for each date, and six more with their styles."""
+    """Count products as they are begun: a mask for each date, and more with their styles."""
     begun: list[str] = []
 
     def begin(name: str) -> None:
-        progress("writing", len(begun), max(2 * len(plan.dates) + 9, len(begun) + 1))
+        progress("writing", len(begun), max(2 * len(plan.dates) + _BESIDE_MASKS, len(begun) + 1))
         begun.append(name)
 
     return begin
