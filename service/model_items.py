@@ -15,7 +15,11 @@ EXTENSIONS = [
     "https://stac-extensions.github.io/mlm/v1.4.0/schema.json",
     "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
     "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+    "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
 ]
+COMMON = ("coastal", "blue", "green", "yellow", "red", "rededge", "nir", "swir16", "swir22")
+"""Our roles that are common names of the extension eo, too."""
+
 _SHA256 = "1220"
 """A multihash says first that it is SHA-256, of 32 bytes."""
 
@@ -30,7 +34,7 @@ def model_item(request: Request, card: Card, folder: Path) -> dict[str, Any]:
     here = href(request, f"/models/{card.id}")
     return {
         "type": "Feature",
-        "stac_version": "1.0.0",
+        "stac_version": "1.1.0",
         "stac_extensions": EXTENSIONS,
         "id": card.id,
         "geometry": {"type": "Polygon", "coordinates": [_EVERYWHERE]},
@@ -61,6 +65,7 @@ def _model(card: Card) -> dict[str, Any]:
         "mlm:architecture": card.family,
         "mlm:tasks": [task],
         "mlm:framework": "PyTorch",
+        "mlm:accelerator": "cuda",
         "mlm:accelerator_constrained": False,
         "mlm:hyperparameters": card.architecture,
         "mlm:input": [
@@ -81,7 +86,12 @@ def _model(card: Card) -> dict[str, Any]:
                 "tasks": [task],
                 "result": _structure(("batch", *time, "class", "height", "width"), len(card.classes)),
                 "classification:classes": [
-                    {"value": c.id, "name": c.name, "title": c.name, "color_hint": c.color.lstrip("#").upper()}
+                    {
+                        "value": c.id,
+                        "name": c.name.replace(" ", "_"),
+                        "title": c.name,
+                        "color_hint": c.color.lstrip("#").upper(),
+                    }
                     for c in card.classes
                 ],
             }
@@ -101,6 +111,7 @@ def _weights(address: str, card: Card, folder: Path) -> dict[str, Any]:
         "title": "weights",
         "roles": ["mlm:model", "mlm:weights"],
         "mlm:artifact_type": "safetensors",
+        "bands": [{"name": band, "eo:common_name": band} if band in COMMON else {"name": band} for band in card.bands],
         "file:size": (folder / WEIGHTS).stat().st_size,
         "file:checksum": _SHA256 + card.hashes[WEIGHTS],
     }

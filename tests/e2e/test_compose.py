@@ -44,6 +44,10 @@ def test_every_service_is_healthy_limited_and_no_root(services: dict[str, Any]) 
     assert set(services) == {"api", "worker-io", "worker-gpu", "worker-cpu", "redis", "postgres", "s3"}
     for name, service in services.items():
         assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "/tmp" in service["tmpfs"], name  # noqa: S108
         if name.startswith("worker"):
             assert service["depends_on"] == {"api": {"condition": "service_healthy"}}, name
         else:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import httpx
 import pystac
@@ -27,7 +28,9 @@ def test_every_model_is_an_item_that_clients_can_read(url: str, name: str) -> No
     assert read.input.shape[read.input.dim_order.index("bands")] == len(card["bands"])
     assert [scaling["mean"] for scaling in read.properties["value_scaling"]] == card["mean"]
     assert written.result.shape[written.result.dim_order.index("class")] == len(card["classes"])
-    assert [c.name for c in written.classes or []] == [c["name"] for c in card["classes"]]
+    assert [c.title for c in written.classes or []] == [c["name"] for c in card["classes"]]
+    assert all(re.fullmatch(r"[0-9A-Za-z_-]+", c.name) for c in written.classes or [])
+    assert [band["name"] for band in answer.json()["assets"]["weights"]["bands"]] == card["bands"]
 
 
 def test_the_item_is_a_stac_item(url: str) -> None:
