@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from service.errors import BodyStalled, BodyTooLarge
@@ -27,13 +30,32 @@ def check_length(request: Request, max_bytes: int) -> None:
         raise BodyTooLarge(_too_large(max_bytes))
 
 
-async def small_body(request: Request, max_bytes: int, what: str) -> bytes:
+def media_type_of(request: Request) -> str:
+    """Return the media type of a request's body, without its parameters, in lower case; "" where it tells none."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+@contextmanager
+def body_validation() -> Iterator[None]:
+    """Tell what does not fit a model as an error of the request's body.
+
+    Raises:
+        RequestValidationError: in place of pydantic's own.
+    """
+    try:
+        yield
+    except ValidationError as err:
+        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in err.errors()]) from err
+
+
+async def small_body(request: Request, max_bytes: int, what: str, advice: str = "") -> bytes:
     """Return a body that is to be held in memory; what is too large never is.
 
     Args:
         request: whose body is read.
         max_bytes: the most that is right.
         what: the body is, for the message.
+        advice: how it becomes smaller, for the message.
 
     Raises:
         BodyTooLarge: more than `max_bytes` came.
@@ -42,7 +64,7 @@ async def small_body(request: Request, max_bytes: int, what: str) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > max_bytes:
-            raise BodyTooLarge(f"{what} may have at most {max_bytes} bytes")
+            raise BodyTooLarge(f"{what} may have at most {max_bytes} bytes{advice and f'; {advice}'}")
     return bytes(body)
 
 

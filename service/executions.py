@@ -9,10 +9,9 @@ from typing import Annotated
 
 from fastapi import Header, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, WithJsonSchema
 
-from service.bodies import small_body
+from service.bodies import body_validation, media_type_of, small_body
 from service.errors import BodyMalformed, MediaTypeRefused
 from service.processes import SegmentInputs
 from workers.idempotency import Once
@@ -61,10 +60,10 @@ async def asked(request: Request, idempotency_key: IdempotencyKey = None) -> Ask
         RequestValidationError: it does not fit the schema.
     """
     key = None if idempotency_key is None else read_key(idempotency_key)
-    media_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    media_type = media_type_of(request)
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise MediaTypeRefused(f"expected Content-Type: application/json; got {media_type[:100] or 'none'!r}")
-    body = await small_body(request, MAX_BODY_BYTES, "an execution request")
+    body = await small_body(request, MAX_BODY_BYTES, "an execution request", "simplify the area")
     return await run_in_threadpool(_parsed, body, key)
 
 
@@ -83,8 +82,6 @@ def read_key(text: str) -> str:
 
 
 def _parsed(body: bytes, key: str | None) -> Asked:
-    try:
+    with body_validation():
         execution = Execution.model_validate_json(body)
-    except ValidationError as err:
-        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in err.errors()]) from err
     return Asked(execution, None if key is None else Once(key, hashlib.sha256(body).hexdigest()))

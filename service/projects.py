@@ -35,13 +35,13 @@ def project_of(store: Store, job: JobRecord, products: Sequence[ProductRecord], 
     Raises:
         NotStored: a style is gone.
     """
-    from geo.qgis_project import as_qgz, qgis_project
+    from geo.qgis_project import Period, as_qgz, qgis_project
     from workers.plan import Plan
 
     plan = Plan.from_json(job.plan or {})
     layers = list(_layers(plan, _Shelf(store, job.id, products, source)))
     periods = _periods(plan.dates)
-    whole = type(periods[0])(periods[0].start, periods[-1].end)
+    whole = Period(periods[0].start, periods[-1].end)
     title = f"{plan.model_id}, {plan.dates[0].date} to {plan.dates[-1].date}"
     west, south, east, north = (float(edge) for edge in plan.geobox.boundingbox)
     return as_qgz(qgis_project(title, _grid_crs(plan), (west, south, east, north), layers, whole))

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from service.bodies import small_body
+from service.bodies import body_validation, small_body
 from service.context import Context
 from service.scene_options import parse_options
+from workers.database import writing
 from workers.dispatch import send
 from workers.outbound import MAX_URL_CHARACTERS
 from workers.records import SceneRecord
@@ -49,10 +49,8 @@ async def read_reference(request: Request) -> Reference:
         RequestValidationError: it is another document.
     """
     body = await small_body(request, _MAX_BODY_BYTES, "a scene by reference")
-    try:
+    with body_validation():
         return await run_in_threadpool(Reference.model_validate_json, body)
-    except ValidationError as err:
-        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in err.errors()]) from err
 
 
 def take_reference(here: Context, owner: str, reference: Reference) -> SceneRecord:
@@ -68,9 +66,8 @@ def take_reference(here: Context, owner: str, reference: Reference) -> SceneReco
     for url in urls.values():
         check_reference(url, here.settings)
     options = parse_options({name: str(value) for name, value in told.items()})
-    with here.sessions() as session:
+    with writing(here.sessions) as session:
         check_storage(session, owner, here.settings.stored_mb, 1)
-        session.rollback()
         scene = receive_reference(session, owner, urls, options)
     send(here.celery, "ingest_scene", scene.id)
     return scene

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from fastapi import Request
 from service.context import context_of
 from service.links import href, link
 from service.pages import stamp
-from service.time_left import pace_of, usual_share
+from service.time_left import USUAL_SHARE, pace_of, usual_share
 from workers.jobs import FINAL
 from workers.records import JobRecord, JobState, now
 
@@ -52,8 +53,18 @@ def message_of(job: JobRecord) -> str:
     }[JobState(job.state)]
 
 
+def status_list(request: Request, jobs: Sequence[JobRecord]) -> list[dict[str, Any]]:
+    """Return the statusInfo of each job; what tells the time left is asked once for all that are under way."""
+    share = _share(request) if any(job.state not in FINAL for job in jobs) else USUAL_SHARE
+    return [_info(request, job, share) for job in jobs]
+
+
 def status_info(request: Request, job: JobRecord) -> dict[str, Any]:
     """Return the statusInfo of a job."""
+    return status_list(request, [job])[0]
+
+
+def _info(request: Request, job: JobRecord, share: float) -> dict[str, Any]:
     state = JobState(job.state)
     here = href(request, f"/jobs/{job.id}")
     links = [link("self", here), link("monitor", f"{here}/events", "text/event-stream", "progress as it happens")]
@@ -71,22 +82,20 @@ def status_info(request: Request, job: JobRecord) -> dict[str, Any]:
         "status": STATUS[state],
         "message": message_of(job),
         "progress": progress_pct(job),
-        **_pace(request, job),
+        **_pace(job, share),
         **({"notes": job.inputs["notes"]} if job.inputs.get("notes") else {}),
         **{name: stamp(time) for name, time in times.items() if time is not None},
         "links": links,
     }
 
 
-def _pace(request: Request, job: JobRecord) -> dict[str, Any]:
+def _pace(job: JobRecord, share: float) -> dict[str, Any]:
     """Tell what is done of a job that is planned, how fast it goes and when it will be over."""
     if not job.blocks_total:
         return {}
     blocks: dict[str, Any] = {"done": job.blocks_done, "total": job.blocks_total}
     if job.state in FINAL:
         return {"blocks": blocks}
-    with context_of(request).sessions() as session:
-        share = usual_share(session)
     at = now()
     pace = pace_of(job, share, at)
     if pace.blocks_per_minute is None or pace.seconds_left is None:
@@ -96,3 +105,8 @@ def _pace(request: Request, job: JobRecord) -> dict[str, Any]:
         "secondsLeft": round(pace.seconds_left, 1),
         "estimatedCompletion": stamp(at + timedelta(seconds=pace.seconds_left)),
     }
+
+
+def _share(request: Request) -> float:
+    with context_of(request).sessions() as session:
+        return usual_share(session)

@@ -43,10 +43,9 @@ def pace_of(job: JobRecord, share: float, at: datetime) -> Pace:
     if job.started is None or not job.blocks_total or not job.blocks_done:
         return Pace()
     last = job.segmented or job.updated
-    began = job.first_block if job.first_block is not None and job.blocks_done > 1 else job.started
-    counted = job.blocks_done - int(
-        began is not job.started
-    )  # the first block's time is also that of loading a network
+    began, counted = job.started, job.blocks_done
+    if job.first_block is not None and job.blocks_done > 1:  # the first block's time is also that of loading a network
+        began, counted = job.first_block, job.blocks_done - 1
     per_s = counted / max((last - began).total_seconds(), 1e-3)
     segmenting_s = (began - job.started).total_seconds() + (job.blocks_total - job.blocks_done + counted) / per_s
     assembling_s = share * segmenting_s

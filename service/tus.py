@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Receive, Scope, Send
 
 from service.appending import ALGORITHMS, Checksum
+from service.bodies import media_type_of
 from service.errors import BodyMalformed, InputsRefused, MediaTypeRefused, TusVersionRefused
 
 VERSION = "1.0.0"
@@ -37,7 +38,7 @@ def check_media_type(request: Request) -> None:
     Raises:
         MediaTypeRefused: by its Content-Type.
     """
-    got = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    got = media_type_of(request)
     if got != MEDIA_TYPE:
         raise MediaTypeRefused(f"expected Content-Type: {MEDIA_TYPE}; got {got[:100] or 'none'!r}")
 

@@ -10,7 +10,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from python_multipart.multipart import parse_options_header
 
-from service.bodies import HashedFile, batches, check_length
+from service.bodies import HashedFile, batches, check_length, media_type_of
 from service.errors import BodyMalformed, InputsRefused, MediaTypeRefused
 from service.filenames import disposition_filename, safe_filename
 from service.forms import read_form
@@ -44,11 +44,10 @@ async def read_upload(request: Request, folder: Path, max_bytes: int) -> Upload:
         InputsRefused: a field is unknown, given twice, or the image is missing.
     """
     check_length(request, max_bytes)
-    _, options = parse_options_header(request.headers.get("content-type", ""))
     media_type = media_type_of(request)
     body = batches(request, max_bytes)
     if media_type == "multipart/form-data":
-        boundary = options.get(b"boundary")
+        boundary = parse_options_header(request.headers["content-type"])[1].get(b"boundary")
         if not boundary:
             raise BodyMalformed("a multipart body needs a boundary in its Content-Type")
         form = await read_form(body, boundary, folder)
@@ -62,11 +61,6 @@ async def read_upload(request: Request, folder: Path, max_bytes: int) -> Upload:
     if "image" not in upload.files:
         raise InputsRefused("an upload needs a file in the field `image` (a GeoTIFF) or `bundle` (a Planet zip)")
     return upload
-
-
-def media_type_of(request: Request) -> str:
-    """Return the media type of a request's body, without its parameters, in lower case."""
-    return parse_options_header(request.headers.get("content-type", ""))[0].decode("latin-1").lower()
 
 
 async def _read_raw(request: Request, body: AsyncIterator[bytes], folder: Path, fallback: str) -> Upload:

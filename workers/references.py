@@ -68,7 +68,7 @@ def receive_reference(session: Session, owner: str, urls: Mapping[str, str], opt
     Once fetched it is split into one part: the scene that an upload of the same bytes is.
 
     Args:
-        session: without a transaction under way.
+        session: a session without a transaction under way, or of `writing`.
         owner: whose scene it is.
         urls: role (image, udm2, metadata) -> checked address.
         options: JSON values for the ingest.

@@ -17,7 +17,7 @@ from service.job_filter import jobs_like
 from service.links import href
 from service.pages import Limit, Token, page, page_links
 from service.projects import MEDIA_TYPE
-from service.statuses import message_of, status_info
+from service.statuses import message_of, status_info, status_list
 from workers.jobs import FINAL, dismiss_job, find_job, job_products
 from workers.records import JobRecord, JobState, ProductRecord
 
@@ -37,7 +37,7 @@ def jobs(
     with here.sessions() as session:
         query = select(JobRecord).where(JobRecord.owner == owner, *like)
         found, following = page(session, query, JobRecord, limit, token)
-    return {"jobs": [status_info(request, job) for job in found], "links": page_links(request, following)}
+    return {"jobs": status_list(request, found), "links": page_links(request, following)}
 
 
 @router.get("/{job_id}", summary="State of a job")

@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 from sqlalchemy import select
 
-from service.bodies import check_length, declared_length
+from service.bodies import check_length, declared_length, media_type_of
 from service.catalogue import asset_of, scene_state
 from service.context import Context, Here
 from service.errors import BodyTooLarge, SceneNotReady
@@ -25,7 +25,7 @@ from service.receiving import take_in
 from service.references import Reference, read_reference, take_reference
 from service.removing import remove_scene
 from service.scene_options import parse_options
-from service.uploads import Upload, media_type_of, read_upload
+from service.uploads import Upload, read_upload
 from service.waiting import wait_preferred_s, wait_until
 from workers.items import Collection
 from workers.records import SceneRecord, SceneState

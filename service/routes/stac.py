@@ -118,7 +118,7 @@ def search(request: Request, here: Here, owner: Reader) -> GeoJson:
 @router.post("/search", summary="Search items", response_class=GeoJson, openapi_extra=_BODY)
 async def post_search(request: Request, here: Here, owner: Reader) -> GeoJson:
     """Return a page of items that fulfil all that is asked, newest first."""
-    body = await small_body(request, _MAX_BODY_BYTES, "a search")
+    body = await small_body(request, _MAX_BODY_BYTES, "a search", "simplify its geometry")
     return await run_in_threadpool(lambda: _answer(request, here, owner, read_body(body), body))
 
 

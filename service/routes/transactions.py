@@ -8,11 +8,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ValidationError
 
-from service.bodies import small_body
+from service.bodies import body_validation, small_body
 from service.catalogue import scene_state
 from service.context import Context, Here
 from service.errors import BodyMalformed, InputsRefused
@@ -75,10 +73,8 @@ async def create(collection_id: str, owner: Writer, document: Document, request:
     same bytes are one Item. Only what the rasters and their metadata say becomes part of it.
     """
     _check_scenes(collection_id)
-    try:
+    with body_validation():
         reference = reference_of(ItemBody.model_validate(document))
-    except ValidationError as err:
-        raise RequestValidationError([{**e, "loc": ("body", *e["loc"])} for e in err.errors()]) from err
     scene = await run_in_threadpool(take_reference, here, owner, reference)
     seconds = wait_preferred_s(request)
     headers = {"Location": href(request, f"/scenes/{scene.id}")}
@@ -99,7 +95,7 @@ def replace(
     collection_id: str, item_id: str, owner: Writer, document: Document, request: Request, here: Here
 ) -> GeoJson:
     """Replace an Item's title, description, keywords, license and providers; all else must be as it is."""
-    return _changed(request, here, owner, (collection_id, item_id), lambda item: replaced(item, document))
+    return _changed(request, here, owner, collection_id, item_id, lambda item: replaced(item, document))
 
 
 @router.patch("/{item_id}", summary="Change an Item's words", response_class=GeoJson, openapi_extra=_PATCH)
@@ -107,7 +103,7 @@ def update(
     collection_id: str, item_id: str, owner: Writer, document: Document, request: Request, here: Here
 ) -> GeoJson:
     """Change some of an Item's words, as a JSON Merge Patch."""
-    return _changed(request, here, owner, (collection_id, item_id), lambda item: reworded(item, document))
+    return _changed(request, here, owner, collection_id, item_id, lambda item: reworded(item, document))
 
 
 @router.delete("/{item_id}", status_code=204, summary="Delete an Item and its scene", response_class=Response)
@@ -124,10 +120,10 @@ def _changed(
     request: Request,
     here: Context,
     owner: str,
-    place: tuple[str, str],
+    collection_id: str,
+    item_id: str,
     change: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> GeoJson:
-    collection_id, item_id = place
     _check_scenes(collection_id)
     with writing(here.sessions) as session:
         find_item(session, owner, Collection.SCENES, item_id)
