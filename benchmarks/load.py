@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rich.console import Console
+from benchmarks.demo_jobs import serving_demo
 
 CONNECTIONS = 32
 UPLOAD_BYTES = 12_000_000
@@ -149,35 +149,16 @@ def main() -> None:
 
 
 def _measure(folder: Path, wanted: argparse.Namespace) -> int:
-    from service.demo.client import Client
-    from service.demo.run import running_service
-    from service.demo.series import CHAPTERS, write_series
-
-    written = write_series(CHAPTERS[0], wanted.size, wanted.dates, folder / "scenes")
-    with running_service(folder, Console(file=sys.stderr)) as url:
-        client = Client(url)
-        scenes = [client.upload(scene, lambda _: None) for scene in written.scenes]
-        client.wait_for_scenes(scenes, lambda: None)
-        inputs = {"aoi": written.aoi, "period": written.period, "model": "burned-area"}
-        alone_s = _run(client, inputs)
-        paths = list(_paths(scenes, client.get(scenes[0])))
+    with serving_demo(folder, wanted.size, wanted.dates) as served:
+        alone_s = served.run()
+        paths = list(_paths(served.scenes, served.client.get(served.scenes[0])))
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             amounts = (wanted.rate, wanted.seconds, wanted.uploads)
-            pending = pool.apply_async(make_load, (url, paths, *amounts))
-            loaded_s = _run(client, inputs)
+            pending = pool.apply_async(make_load, (served.url, paths, *amounts))
+            loaded_s = served.run()
             load: Load = pending.get(wanted.seconds * 3 + 300)
-        client.close()
     _show(wanted, alone_s, loaded_s, load)
     return int(bool(load.errors))
-
-
-def _run(client: Any, inputs: dict[str, Any]) -> float:
-    """Run a job; return its seconds."""
-    start = time.perf_counter()
-    *_, info = client.follow(client.start_job(inputs))
-    if info["status"] != "successful":
-        sys.exit(f"the job ended as {info['status']}: {info['message']}")
-    return time.perf_counter() - start
 
 
 def _paths(scenes: list[str], item: dict[str, Any]) -> Iterator[str]:

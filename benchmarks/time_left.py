@@ -10,29 +10,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from service.demo.client import Client
-from service.demo.run import running_service
-from service.demo.series import CHAPTERS, write_series
-
-
-def follow(client: Client, inputs: dict[str, Any]) -> tuple[list[tuple[float, float]], float]:
-    """Run a job; return (seconds since it began, seconds left as told) for every event, and its seconds in all."""
-    start, told = time.perf_counter(), []
-    info: dict[str, Any] = {}
-    for info in client.follow(client.start_job(inputs)):
-        if "secondsLeft" in info:
-            told.append((time.perf_counter() - start, float(info["secondsLeft"])))
-    if info["status"] != "successful":
-        sys.exit(f"the job ended as {info['status']}: {info['message']}")
-    return told, time.perf_counter() - start
+from benchmarks.demo_jobs import serving_demo
 
 
 def main() -> None:
@@ -43,16 +26,20 @@ def main() -> None:
     parser.add_argument("--block", type=int, default=512, help="edge of a block in pixels")
     wanted = parser.parse_args()
     os.environ["CHRONOSEG_BLOCK_PX"] = str(wanted.block)
-    with tempfile.TemporaryDirectory(prefix="chronoseg-bench-") as name:
-        folder = Path(name)
-        written = write_series(CHAPTERS[0], wanted.size, wanted.dates, folder / "scenes")
-        with running_service(folder, Console(file=sys.stderr)) as url:
-            client = Client(url)
-            client.wait_for_scenes([client.upload(scene, lambda _: None) for scene in written.scenes], lambda: None)
-            inputs = {"aoi": written.aoi, "period": written.period, "model": "burned-area"}
-            for title in ("the first job", "the second job"):
-                report(title, *follow(client, inputs))
-            client.close()
+    with (
+        tempfile.TemporaryDirectory(prefix="chronoseg-bench-") as name,
+        serving_demo(Path(name), wanted.size, wanted.dates) as served,
+    ):
+        for title in ("the first job", "the second job"):
+            told: list[tuple[float, float]] = []
+            whole_s = served.run(partial(_note, told))
+            report(title, told, whole_s)
+
+
+def _note(told: list[tuple[float, float]], at_s: float, info: dict[str, Any]) -> None:
+    """Keep the time left that an event tells."""
+    if "secondsLeft" in info:
+        told.append((at_s, float(info["secondsLeft"])))
 
 
 def report(title: str, told: list[tuple[float, float]], whole_s: float) -> None:
