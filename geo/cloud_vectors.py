@@ -19,16 +19,7 @@ from odc.geo.geobox import GeoBox
 from geo.legend import LegendClass
 from geo.outlines import batches
 from geo.polygons import Regions
-from geo.vectors import in_degrees, properties_of
-
-_COLUMNS = {
-    "class": "object",
-    "class_id": "int32",
-    "first_seen": "datetime64[D]",
-    "last_seen": "datetime64[D]",
-    "area_ha": "float64",
-    "mean_confidence": "float64",
-}
+from geo.vectors import COLUMNS, columns_of, in_degrees, properties_of
 
 
 def write_flatgeobuf(
@@ -40,15 +31,14 @@ def write_flatgeobuf(
     """
     from pyogrio.raw import write
 
-    rows = list(properties_of(regions, dates, classes))
-    outlines = np.empty(len(rows), object)
+    outlines = np.empty(len(regions.outlines), object)
     for some in batches(regions.outlines):
         outlines[some] = shapely.to_wkb(in_degrees(regions.outlines[some], geobox))
     write(
         str(dst),
         outlines,
-        [np.array([row[name] for row in rows], dtype) for name, dtype in _COLUMNS.items()],
-        list(_COLUMNS),
+        columns_of(regions, dates, classes),
+        list(COLUMNS),
         driver="FlatGeobuf",
         layer="polygons",
         geometry_type="MultiPolygon",  # the antimeridian may cut a polygon in two
@@ -95,7 +85,7 @@ def write_geoparquet(
                 {**row, "first_seen": _day(row, "first_seen"), "last_seen": _day(row, "last_seen")}
                 for row in islice(rows, len(outlines))
             ]
-            columns = {name: [row[name] for row in told] for name in _COLUMNS}
+            columns = {name: [row[name] for row in told] for name in COLUMNS}
             columns["geometry"] = list(shapely.to_wkb(outlines))
             columns["bbox"] = [dict(zip(("xmin", "ymin", "xmax", "ymax"), map(float, b), strict=True)) for b in bounds]
             writer.write_table(pa.table(columns, schema=schema))

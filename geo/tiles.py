@@ -14,7 +14,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
+from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
+from rasterio.errors import RasterioError
+from rasterio.transform import from_bounds
 from rio_tiler.errors import RioTilerError, TileOutsideBounds
 from rio_tiler.io import Reader
 from rio_tiler.utils import get_overview_level, render
@@ -102,8 +107,6 @@ def product_tile(path: str, tile: Tile, paint: Paint | None = None) -> bytes:
 
 def layer_extent(path: str) -> Extent:
     """Tell where a raster lies, and at which zooms it is worth looking at."""
-    from rasterio.crs import CRS
-
     with _reading(path) as reader:
         west, south, east, north = reader.get_geographic_bounds(CRS.from_epsg(4326))
         top = 85.051128
@@ -120,10 +123,6 @@ def empty_tile() -> bytes:
 @contextmanager
 def _reading(path: str, tile: Tile | None = None) -> Iterator[Reader]:
     """Open a raster, or that overview of it which is just finer than a tile."""
-    import rasterio
-    from rasterio._err import CPLE_BaseError
-    from rasterio.errors import RasterioError
-
     options: dict[str, Any] = {
         "GDAL_CACHEMAX": CACHE_BYTES,
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
@@ -150,8 +149,6 @@ def _pixels(
     out: of the whole earth, for zoom 0. Where even the coarsest overview is much finer than the tile, bilinear looks at
     as many pixels again for each, and what it shows is smaller than a tile anyway.
     """
-    from rasterio.transform import from_bounds
-
     if tile.z < reader.minzoom:
         resampling = "nearest"
     transform = from_bounds(*_bounds(tile), TILE_PX, TILE_PX)
@@ -177,5 +174,4 @@ def _bounds(tile: Tile) -> tuple[float, float, float, float]:
 
 
 def _png(light: NDArray[np.uint8], mask: NDArray[np.uint8]) -> bytes:
-
     return bytes(render(light, mask, img_format="PNG", ZLEVEL=6))

@@ -25,6 +25,16 @@ from geo.polygons import Regions
 DECIMALS = 7
 """Of a GeoJSON coordinate: about a centimetre."""
 
+COLUMNS = {
+    "class": "object",
+    "class_id": "int32",
+    "first_seen": "datetime64[D]",
+    "last_seen": "datetime64[D]",
+    "area_ha": "float64",
+    "mean_confidence": "float64",
+}
+"""What is told of a region, and of which type that is in a table."""
+
 _LONGEST_M = 1_000.0
 """A longer edge of a projected grid gets vertices between, since it is no straight line in degrees."""
 
@@ -101,10 +111,7 @@ def write_geopackage(
     import pyogrio
     from pyogrio.raw import write
 
-    rows = list(properties_of(regions, dates, classes))
-    fields = ["class", "class_id", "first_seen", "last_seen", "area_ha", "mean_confidence"]
-    types = ["object", "int32", "datetime64[D]", "datetime64[D]", "float64", "float64"]
-    outlines = np.empty(len(rows), object)
+    outlines = np.empty(len(regions.outlines), object)
     for some in batches(regions.outlines):
         outlines[some] = shapely.to_wkb(shapely.orient_polygons(_on_grid(regions.outlines[some], geobox)))
     # A GeoPackage states when it was changed; here that is the day of the last date, not the time of writing.
@@ -113,8 +120,8 @@ def write_geopackage(
         write(
             str(dst),
             outlines,
-            [np.array([row[field] for row in rows], dtype) for field, dtype in zip(fields, types, strict=True)],
-            fields,
+            columns_of(regions, dates, classes),
+            list(COLUMNS),
             driver="GPKG",
             layer="polygons",
             geometry_type="Polygon",
@@ -123,6 +130,12 @@ def write_geopackage(
         )
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+
+
+def columns_of(regions: Regions, dates: Sequence[date], classes: Sequence[LegendClass]) -> list[NDArray[np.generic]]:
+    """Return what is told of the regions by `COLUMNS`, dates as days, for a file that is a table."""
+    rows = list(properties_of(regions, dates, classes))
+    return [np.array([row[name] for row in rows], dtype) for name, dtype in COLUMNS.items()]
 
 
 def properties_of(regions: Regions, dates: Sequence[date], classes: Sequence[LegendClass]) -> Iterator[dict[str, Any]]:

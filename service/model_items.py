@@ -7,21 +7,14 @@ from typing import Any
 
 from fastapi import Request
 
+from geo.bands import ROLES
 from models.card import Card
 from service.links import href, link
 
 WEIGHTS = "weights.safetensors"
-EXTENSIONS = [
-    "https://stac-extensions.github.io/mlm/v1.4.0/schema.json",
-    "https://stac-extensions.github.io/classification/v2.0.0/schema.json",
-    "https://stac-extensions.github.io/file/v2.1.0/schema.json",
-    "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
-]
-COMMON = ("coastal", "blue", "green", "yellow", "red", "rededge", "nir", "swir16", "swir22")
+MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
+COMMON = tuple(role for role in ROLES if role != "green05")
 """Our roles that are common names of the extension eo, too."""
-
-_SHA256 = "1220"
-"""A multihash says first that it is SHA-256, of 32 bytes."""
 
 _EVERYWHERE = [[-180.0, -90.0], [180.0, -90.0], [180.0, 90.0], [-180.0, 90.0], [-180.0, -90.0]]
 
@@ -31,11 +24,13 @@ def model_item(request: Request, card: Card, folder: Path) -> dict[str, Any]:
 
     Source: STAC extension Machine Learning Model 1.4.0.
     """
+    from geo.item import EXTENSIONS
+
     here = href(request, f"/models/{card.id}")
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
-        "stac_extensions": EXTENSIONS,
+        "stac_extensions": [MLM, *(EXTENSIONS[name] for name in ("classification", "file", "eo"))],
         "id": card.id,
         "geometry": {"type": "Polygon", "coordinates": [_EVERYWHERE]},
         "bbox": [-180.0, -90.0, 180.0, 90.0],
@@ -58,6 +53,8 @@ def model_item(request: Request, card: Card, folder: Path) -> dict[str, Any]:
 
 
 def _model(card: Card) -> dict[str, Any]:
+    from workers.mask_items import class_entries
+
     time = ("time",) if card.family == "recurrent_unet" else ()
     task = "instance-segmentation" if card.tiling == "instances" else "semantic-segmentation"
     return {
@@ -85,15 +82,7 @@ def _model(card: Card) -> dict[str, Any]:
                 "name": "probabilities",
                 "tasks": [task],
                 "result": _structure(("batch", *time, "class", "height", "width"), len(card.classes)),
-                "classification:classes": [
-                    {
-                        "value": c.id,
-                        "name": c.name.replace(" ", "_"),
-                        "title": c.name,
-                        "color_hint": c.color.lstrip("#").upper(),
-                    }
-                    for c in card.classes
-                ],
+                "classification:classes": class_entries(card),
             }
         ],
     }
@@ -105,6 +94,8 @@ def _structure(axes: tuple[str, ...], channels: int) -> dict[str, Any]:
 
 
 def _weights(address: str, card: Card, folder: Path) -> dict[str, Any]:
+    from geo.item import file_properties
+
     return {
         "href": address,
         "type": "application/octet-stream; application=safetensors",
@@ -112,6 +103,5 @@ def _weights(address: str, card: Card, folder: Path) -> dict[str, Any]:
         "roles": ["mlm:model", "mlm:weights"],
         "mlm:artifact_type": "safetensors",
         "bands": [{"name": band, "eo:common_name": band} if band in COMMON else {"name": band} for band in card.bands],
-        "file:size": (folder / WEIGHTS).stat().st_size,
-        "file:checksum": _SHA256 + card.hashes[WEIGHTS],
+        **file_properties((folder / WEIGHTS).stat().st_size, card.hashes[WEIGHTS]),
     }

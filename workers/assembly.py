@@ -123,26 +123,17 @@ class _Products:
     def _polygons(self) -> Iterator[_Step]:
         title = f"{self.card.title}: regions of one class and date of change"
         regions, grid, days = cache(self._find_regions), self.plan.geobox, [d.date for d in self.plan.dates]
-        yield _Step(
-            self.out_dir / "polygons.geojson",
-            f"{title}, WGS84",
-            lambda dst: write_geojson(regions(), grid, days, self._classes, dst),
-        )
-        yield _Step(
-            self.out_dir / "polygons.gpkg",
-            f"{title}, in the grid's projection",
-            lambda dst: write_geopackage(regions(), grid, days, self._classes, dst),
-        )
-        yield _Step(
-            self.out_dir / "polygons.fgb",
-            f"{title}, WGS84, FlatGeobuf",
-            lambda dst: write_flatgeobuf(regions(), grid, days, self._classes, dst),
-        )
-        yield _Step(
-            self.out_dir / "polygons.parquet",
-            f"{title}, WGS84, GeoParquet",
-            lambda dst: write_geoparquet(regions(), grid, days, self._classes, dst),
-        )
+
+        def written(write: Callable[..., None], dst: Path) -> None:
+            write(regions(), grid, days, self._classes, dst)
+
+        for suffix, how, write in (
+            ("geojson", "WGS84", write_geojson),
+            ("gpkg", "in the grid's projection", write_geopackage),
+            ("fgb", "WGS84, FlatGeobuf", write_flatgeobuf),
+            ("parquet", "WGS84, GeoParquet", write_geoparquet),
+        ):
+            yield _Step(self.out_dir / f"polygons.{suffix}", f"{title}, {how}", partial(written, write))
         yield self._style("polygons.qml", title, partial(style_polygons, self._classes, self.card.change.before))
 
     def _instances(self, date: PlannedDate) -> Iterator[_Step]:

@@ -87,10 +87,7 @@ def _asset(job_id: str, product: Product, card: Card) -> dict[str, Any]:
         asset["roles"] = ["data"]
         asset["bands"] = [_BANDS.get(_kind(product), {"name": _kind(product)})]
     if _kind(product) == "mask" and product.name.endswith(".tif"):
-        asset["classification:classes"] = [
-            {"value": c.id, "name": c.name.replace(" ", "_"), "title": c.name, "color_hint": c.color[1:].upper()}
-            for c in card.classes
-        ]
+        asset["classification:classes"] = class_entries(card)
     if product.name.endswith((".geojson", ".gpkg", ".fgb", ".parquet", ".csv")):
         asset["roles"] = ["data"]
     return asset
@@ -102,6 +99,14 @@ _BANDS: dict[str, dict[str, Any]] = {
     "last_look": {"name": "last_look", "data_type": "uint16", "nodata": 0, "unit": "days since 1970-01-01"},
     "confidence": {"name": "confidence", "data_type": "uint8", "nodata": 255, "unit": "%"},
 }
+
+
+def class_entries(card: Card) -> list[dict[str, Any]]:
+    """Return a model's legend as the extension classification writes it."""
+    return [
+        {"value": c.id, "name": c.name.replace(" ", "_"), "title": c.name, "color_hint": c.color[1:].upper()}
+        for c in card.classes
+    ]
 
 
 def _footprint(plan: Plan) -> BaseGeometry:
