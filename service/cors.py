@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from service.problems import METHODS
 from workers.settings import Settings
 
-METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS")
 SENT = (
-    "Authorization", "X-API-Key", "Content-Type", "Content-Disposition", "Prefer", "Last-Event-ID",
+    "Authorization", "X-API-Key", "Content-Type", "Content-Disposition", "Prefer", "Last-Event-ID", "Idempotency-Key",
     "Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range",
     "Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum",
     "X-HTTP-Method-Override",

@@ -102,6 +102,20 @@ def test_a_page_may_send_every_header_by_which_a_key_comes() -> None:
     assert {"Authorization", SCHEMES["header"]["name"]} <= set(SENT)
 
 
+def test_a_page_may_use_every_method_and_send_every_header_of_our_routes(named: httpx.Client) -> None:
+    document = named.get("/openapi.json").json()
+    operations = [
+        (method.upper(), operation.get("parameters", []))
+        for path in document["paths"].values()
+        for method, operation in path.items()
+    ]
+    headers = {one["name"].lower() for _, parameters in operations for one in parameters if one["in"] == "header"}
+    assert {"PUT", "PATCH"} <= {method for method, _ in operations}
+    assert {"idempotency-key", "last-event-id"} <= headers
+    for method in {method for method, _ in operations}:
+        assert preflight(named, HERE, method, "/collections/scenes/items/a", *headers).status_code == 200, method
+
+
 def test_without_named_origins_nobody_has_permission(http: httpx.Client) -> None:
     assert "access-control-allow-origin" not in http.get("/jobs", headers={"Origin": HERE}).headers
     assert preflight(http, HERE, "POST", "/jobs").status_code == 405
