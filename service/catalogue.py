@@ -9,8 +9,7 @@ from fastapi import Request
 from service.errors import AssetUnknown
 from service.item_links import ITEM
 from service.links import href, link
-from service.pages import stamp
-from workers.records import SceneRecord, SceneState
+from workers.records import SceneRecord, SceneState, stamp
 
 
 def scene_state(request: Request, scene: SceneRecord) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from service.item_links import ITEM
 from service.links import href, link
-from service.pages import stamp
 from service.queryables import SCHEMA
 from workers.items import Collection, ItemRecord
+from workers.records import stamp
 
 QUERYABLES_REL = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 STAC_VERSION = "1.1.0"
@@ -66,4 +66,4 @@ def _extent(session: Session, owner: str, collection: Collection) -> dict[str, A
     bbox = [-180.0, -90.0, 180.0, 90.0]
     if start is not None:
         bbox = [-180.0, south, 180.0, north] if overlap > 0 else [west, south, east, north]
-    return {"spatial": {"bbox": [bbox]}, "temporal": {"interval": [[stamp(start), stamp(end)]]}}
+    return {"spatial": {"bbox": [bbox]}, "temporal": {"interval": [[start and stamp(start), end and stamp(end)]]}}

@@ -10,10 +10,10 @@ from fastapi import Request
 from service.item_pages import Found
 from service.links import href, link
 from service.media import PNG
-from service.pages import stamp
 from service.search import Fields
 from service.tile_paths import is_drawn, layer_id, product_tiles, scene_tiles
 from workers.items import Collection, ItemRecord
+from workers.records import stamp
 
 ITEM = "application/geo+json"
 WEB_MAP_LINKS = "https://stac-extensions.github.io/web-map-links/v1.2.0/schema.json"

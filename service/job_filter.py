@@ -15,9 +15,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from service.errors import SearchRefused
 from service.instants import read_interval
-from service.statuses import PROCESS, STATUS
 from workers.database import epoch
 from workers.records import JobRecord
+from workers.statuses import PROCESS, STATUS
 
 Words = Annotated[str, Query(max_length=200, description="One or more, separated by commas; nothing: all.")]
 

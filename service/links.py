@@ -1,18 +1,19 @@
-"""Links and addresses, absolute, as the client sees the service."""
+"""Addresses, absolute, as the client sees the service."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import Request
+
+from workers.links import link
+
+__all__ = ["base_of", "href", "link"]
+
+
+def base_of(request: Request) -> str:
+    """Return the address of the service, without a slash at its end."""
+    return str(request.base_url).rstrip("/")
 
 
 def href(request: Request, path: str) -> str:
     """Return the absolute address of a path such as `/jobs/1`."""
-    return str(request.base_url).rstrip("/") + path
-
-
-def link(rel: str, address: str, media_type: str = "application/json", title: str = "") -> dict[str, Any]:
-    """Return a link object as OGC API and STAC write it."""
-    found = {"rel": rel, "href": address, "type": media_type}
-    return {**found, "title": title} if title else found
+    return base_of(request) + path

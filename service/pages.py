@@ -21,11 +21,6 @@ Token = Annotated[str, Query(max_length=200, description="Where the page begins;
 R = TypeVar("R", JobRecord, SceneRecord)
 
 
-def stamp(time: datetime | None) -> str | None:
-    """Write a time as RFC 3339, to the second, UTC."""
-    return None if time is None else time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def page(session: Session, query: Select[R], table: type[R], limit: int, token: str) -> tuple[Sequence[R], str | None]:
     """Return the records of a page, and the token of the next one or None.
 

@@ -17,7 +17,7 @@ from service.defaults import MIN_AREA_HA, SIMPLIFY_PX
 from service.errors import InputsRefused
 from service.files import COG
 from service.links import href, link
-from service.statuses import PROCESS
+from workers.statuses import PROCESS
 
 VERSION = "1.0.0"
 

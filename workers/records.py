@@ -29,6 +29,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def stamp(time: datetime) -> str:
+    """Write a time as RFC 3339, to the second, UTC."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware time, UTC; SQLite, which knows no time zones, gives it back aware too."""
 

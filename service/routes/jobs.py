@@ -17,9 +17,10 @@ from service.job_filter import jobs_like
 from service.links import href
 from service.pages import Limit, Token, page, page_links
 from service.projects import MEDIA_TYPE
-from service.statuses import message_of, status_info, status_list
+from service.statuses import status_info, status_list
 from workers.jobs import FINAL, dismiss_job, find_job, job_products
 from workers.records import JobRecord, JobState, ProductRecord
+from workers.statuses import message_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

@@ -12,10 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.context import Here
 from service.identity import owner_administering
 from service.links import href, link
-from service.pages import stamp
 from workers import keys
 from workers.database import writing
-from workers.records import now
+from workers.records import now, stamp
 
 router = APIRouter(prefix="/keys", tags=["keys"], dependencies=[Depends(owner_administering)])
 

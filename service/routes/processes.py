@@ -14,12 +14,13 @@ from service.executions import Asked, asked
 from service.identity import Writer, owner_reading
 from service.links import href, link
 from service.processes import SegmentInputs, check_inputs, description, summary
-from service.statuses import PROCESS, status_info
+from service.statuses import status_info
 from workers.database import writing
 from workers.dispatch import send
 from workers.idempotency import job_of_key
 from workers.jobs import create_job
 from workers.records import JobRecord
+from workers.statuses import PROCESS
 
 router = APIRouter(prefix="/processes", tags=["processes"])
 

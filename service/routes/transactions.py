@@ -19,14 +19,13 @@ from service.item_links import item_document
 from service.item_pages import collection_of, find_item
 from service.links import href
 from service.media import GeoJson
-from service.pages import stamp
 from service.references import take_reference
 from service.removing import remove_scene
 from service.transactions import ItemBody, reference_of, replaced, reworded
 from service.waiting import wait_preferred_s, wait_until
 from workers.database import writing
 from workers.items import Collection
-from workers.records import SceneRecord, SceneState, now
+from workers.records import SceneRecord, SceneState, now, stamp
 from workers.scenes import find_scene
 
 router = APIRouter(prefix="/collections/{collection_id}/items", tags=["catalogue"])

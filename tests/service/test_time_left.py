@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from service.context import Context
-from service.time_left import USUAL_SHARE, pace_of, usual_share
 from workers.database import writing
 from workers.records import JobRecord, JobState, now
+from workers.time_left import USUAL_SHARE, pace_of, usual_share
 
 
 def _job(id_: str = "job", **values: object) -> JobRecord:
