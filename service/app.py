@@ -17,6 +17,7 @@ from service.identity import schemes_of
 from service.oidc import issuer_of
 from service.rate import RequestRate
 from service.routes import (
+    callbacks,
     health,
     jobs,
     keys,
@@ -71,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
     let_in(app, settings)
     app.add_middleware(SecureHeaders)
     catalogue = (landing, health, stac, transactions, scenes, uploads)
-    for module in (*catalogue, processes, jobs, masks, tiles, models, keys):
+    for module in (*catalogue, processes, jobs, callbacks, masks, tiles, models, keys):
         app.include_router(module.router)
     return app
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from workers.settings import Settings
+
 _STAC = "https://api.stacspec.org/v1.0.0"
 _OGC = "http://www.opengis.net/spec"
 
-CONFORMS_TO = [
+_ALWAYS = [
     f"{_STAC}/core",
     f"{_STAC}/collections",
     f"{_STAC}/ogcapi-features",
@@ -30,3 +32,9 @@ CONFORMS_TO = [
     f"{_OGC}/ogcapi-processes-1/1.0/conf/job-list",
     f"{_OGC}/ogcapi-processes-1/1.0/conf/dismiss",
 ]
+_CALLBACK = f"{_OGC}/ogcapi-processes-1/1.0/conf/callback"
+
+
+def conforms_to(settings: Settings) -> list[str]:
+    """Return the conformance classes of a service with these settings."""
+    return [*_ALWAYS, *([_CALLBACK] if settings.callback_targets else [])]

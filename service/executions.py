@@ -9,12 +9,14 @@ from typing import Annotated
 
 from fastapi import Header, Request
 from fastapi.concurrency import run_in_threadpool
-from pydantic import BaseModel, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from service.bodies import body_validation, media_type_of, small_body
 from service.errors import BodyMalformed, MediaTypeRefused
 from service.processes import SegmentInputs
 from workers.idempotency import Once
+from workers.outbound import MAX_URL_CHARACTERS
+from workers.subscribers import Event
 
 MAX_BODY_BYTES = 16_000_000
 _KEY = r"[!-~](?:[ -~]{0,253}[!-~])?"
@@ -29,12 +31,36 @@ IdempotencyKey = Annotated[
 ]
 
 
+class SubscriberUris(BaseModel):
+    """Whom the job is to call back, as OGC API - Processes names it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    successUri: Annotated[str, Field(max_length=MAX_URL_CHARACTERS, description="Is sent the results.")]  # noqa: N815
+    failedUri: Annotated[  # noqa: N815
+        str | None, Field(max_length=MAX_URL_CHARACTERS, description="Is sent the status of a job that went wrong.")
+    ] = None
+    inProgressUri: Annotated[  # noqa: N815
+        str | None, Field(max_length=MAX_URL_CHARACTERS, description="Is sent the status as the job goes on.")
+    ] = None
+
+    def by_event(self) -> dict[Event, str]:
+        """Return the addresses that were given."""
+        given = {
+            Event.SUCCESS: self.successUri,
+            Event.FAILED: self.failedUri,
+            Event.IN_PROGRESS: self.inProgressUri,
+        }
+        return {event: uri for event, uri in given.items() if uri is not None}
+
+
 class Execution(BaseModel):
     """Body of an execution request."""
 
     model_config = ConfigDict(extra="ignore")
 
     inputs: SegmentInputs
+    subscriber: SubscriberUris | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from workers.idempotency import Once, job_of_key, keep_key
 from workers.items import forget_masks
 from workers.records import JobRecord, JobState, ProductRecord, now
 from workers.storage import check_storage
+from workers.subscribers import Subscriber, subscribe
 
 FINAL = (JobState.SUCCESSFUL, JobState.FAILED, JobState.DISMISSED)
 LIVE = (JobState.ACCEPTED, JobState.SEGMENTING, JobState.ASSEMBLING)
@@ -35,6 +36,7 @@ def create_job(
     at_once: int = 0,
     stored_mb: int = 0,
     once: Once | None = None,
+    subscriber: Subscriber | None = None,
 ) -> JobRecord:
     """Store a job and commit; the caller then sends its `plan_job` message.
 
@@ -48,6 +50,7 @@ def create_job(
         stored_mb: most megabytes that the owner may have stored; 0 = any number. There must be room left.
         once: the client's key, where it gave one: of all requests with the key, the first makes the job, and the others
             are given it.
+        subscriber: whom the job is to call back.
 
     Raises:
         JobRefused: an input is missing or of the wrong kind.
@@ -71,9 +74,11 @@ def create_job(
     try:
         if once is not None:
             keep_key(session, owner, once, job.id)
+        if subscriber is not None:
+            subscribe(session, job, subscriber)
     except IntegrityError:  # another transaction was quicker, and is committed: only Postgres lets it come so far
         session.rollback()
-        return create_job(session, owner, inputs, at_once, stored_mb, once)
+        return create_job(session, owner, inputs, at_once, stored_mb, once, subscriber)
     session.commit()
     return job
 

@@ -14,6 +14,7 @@ from celery import Celery
 from celery.signals import setup_logging, worker_ready, worker_shutting_down
 
 from workers.app import celery_app
+from workers.courier import deliver_until
 from workers.database import migrate, open_database
 from workers.kinds import QUEUES
 from workers.logs import log_as_json
@@ -46,13 +47,16 @@ def run_worker(settings: Settings, queues: Sequence[str] = QUEUES) -> None:
         place = Workplace(settings, open_database(settings.database), open_store(settings), celery, scratch)
         register_tasks(celery, place)
         done = threading.Event()
-        sweeper = threading.Thread(target=sweep_until, args=(place, done), name="sweep", daemon=True)
-        sweeper.start()
+        beside = {"sweep": sweep_until, **({"courier": deliver_until} if "io" in queues else {})}
+        threads = [threading.Thread(target=does, args=(place, done), name=n, daemon=True) for n, does in beside.items()]
+        for thread in threads:
+            thread.start()
         try:
             _consume(celery, place, queues)
         finally:
             done.set()
-            sweeper.join(timeout=10)
+            for thread in threads:
+                thread.join(timeout=10)
 
 
 def _consume(celery: Celery, place: Workplace, queues: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ otherwise the second time (DNS rebinding) gains nothing. TLS still proves the na
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import re
 import socket
@@ -83,6 +84,27 @@ def open_outbound(
     )
 
 
+def open_outbound_async(
+    rules: OutboundRules, *, timeout_s: float = 15.0, verify: bool | ssl.SSLContext = True
+) -> httpx.AsyncClient:
+    """Return an asynchronous client whose every request keeps to the rules; it follows no redirect.
+
+    `asyncio.timeout` around a request bounds the whole of it, names and slow answers included.
+
+    Args:
+        rules: what is allowed.
+        timeout_s: how long the other side may be silent.
+        verify: whether TLS must prove the name of the host, or by which authorities.
+    """
+    return httpx.AsyncClient(
+        transport=_GuardedAsync(rules, verify=verify),
+        timeout=httpx.Timeout(timeout_s, connect=CONNECT_S),
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": "chronoseg"},
+    )
+
+
 def is_public(address: Address) -> bool:
     """Tell whether an address is of the open internet, the one that it stands for included (mapped, 6to4, NAT64)."""
     if isinstance(address, ipaddress.IPv6Address):
@@ -112,23 +134,21 @@ class OutboundRules:
         return url.host in self.private_hosts or f"{url.host}:{_port(url)}" in self.private_hosts
 
 
+_ALONE = httpx.Limits(max_keepalive_connections=0)
+"""No connection is kept for another name's sake."""
+
+
 class _Guarded(httpx.BaseTransport):
-    """Connects to addresses that were checked, and keeps no connection for another name's sake."""
+    """Connects to addresses that were checked."""
 
     def __init__(self, rules: OutboundRules, *, verify: bool | ssl.SSLContext) -> None:
         self._rules = rules
-        self._inner = httpx.HTTPTransport(verify=verify, limits=httpx.Limits(max_keepalive_connections=0))
+        self._inner = httpx.HTTPTransport(verify=verify, limits=_ALONE)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request to a checked address of its host."""
-        check_url(str(request.url), self._rules)
-        host = request.url.host
-        found = addresses(host, _port(request.url))
-        if not self._rules.named_private(request.url) and not all(is_public(address) for address in found):
-            raise AddressRefused(_not_public(host))
-        request.extensions = {**request.extensions, "sni_hostname": host}
         there, failed = request.url, None
-        for address in found:
+        for address in _checked(request, self._rules):
             request.url = there.copy_with(host=str(address))
             try:
                 return self._inner.handle_request(request)
@@ -136,10 +156,45 @@ class _Guarded(httpx.BaseTransport):
                 failed = err
             finally:
                 request.url = there  # redirects are relative to the name
-        raise AddressUnreachable(f"{host} cannot be reached") from failed
+        raise AddressUnreachable(f"{there.host} cannot be reached") from failed
 
     def close(self) -> None:
         self._inner.close()
+
+
+class _GuardedAsync(httpx.AsyncBaseTransport):
+    """The same for those who must be able to give up at any moment, while a name is looked up too."""
+
+    def __init__(self, rules: OutboundRules, *, verify: bool | ssl.SSLContext) -> None:
+        self._rules = rules
+        self._inner = httpx.AsyncHTTPTransport(verify=verify, limits=_ALONE)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request to a checked address of its host."""
+        there, failed = request.url, None
+        for address in await asyncio.to_thread(_checked, request, self._rules):
+            request.url = there.copy_with(host=str(address))
+            try:
+                return await self._inner.handle_async_request(request)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as err:
+                failed = err
+            finally:
+                request.url = there
+        raise AddressUnreachable(f"{there.host} cannot be reached") from failed
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _checked(request: httpx.Request, rules: OutboundRules) -> list[Address]:
+    """Return the addresses to which a request may go; TLS is to prove the name all the same."""
+    check_url(str(request.url), rules)
+    host = request.url.host
+    found = addresses(host, _port(request.url))
+    if not rules.named_private(request.url) and not all(is_public(address) for address in found):
+        raise AddressRefused(_not_public(host))
+    request.extensions = {**request.extensions, "sni_hostname": host}
+    return found
 
 
 def addresses(host: str, port: int) -> list[Address]:

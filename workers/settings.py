@@ -64,7 +64,13 @@ class Settings(BaseSettings):
     )
     private_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="Hosts of the own network, as name or name:port, with commas between, that references may reach.",
+        description="Hosts of the own network that references and callbacks may reach, as name or name:port, with "
+        "commas between.",
+    )
+    callback_targets: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("*",),
+        description="Where jobs may call back to: URL prefixes, with commas between; *: any public https address; "
+        "empty: nowhere.",
     )
     stored_mb: int = Field(default=0, ge=0, description="Most megabytes that one owner may have stored; 0: any.")
     max_upload_mb: int = Field(default=20_000, ge=1, description="Largest upload.")
@@ -74,7 +80,7 @@ class Settings(BaseSettings):
     max_scene_px: int = Field(default=2_500_000_000, ge=1, description="Largest scene, in pixels.")
     max_aoi_km2: float = Field(default=100_000.0, gt=0, description="Largest area of interest.")
 
-    @field_validator("cors_origins", "reference_sources", "private_hosts", mode="before")
+    @field_validator("cors_origins", "reference_sources", "private_hosts", "callback_targets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
@@ -98,6 +104,17 @@ class Settings(BaseSettings):
                 raise ValueError(
                     "expected URL prefixes such as https://data.example.org/scenes/, https://*.example.com/ or "
                     f"s3://bucket/prefix/; got {source!r}"
+                )
+        return value
+
+    @field_validator("callback_targets")
+    @classmethod
+    def _check_targets(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for target in value:
+            if target != "*" and not (_SOURCE.fullmatch(target) and not target.startswith("s3://")):
+                raise ValueError(
+                    "expected *, or URL prefixes such as https://hooks.example.org/ or https://*.example.com/; got "
+                    f"{target!r}"
                 )
         return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from models.training.augment import augment
 from models.training.config import DataConfig, NetworkConfig, TrainConfig
 from models.training.datasets.open_series import open_series
 from models.training.datasets.series import SeriesSource
+from models.training.hindsight import hindsight
 from models.training.lesson import Answer
 from models.training.losses import build_loss, masked_loss
 from models.training.processes import Processes
@@ -83,19 +85,22 @@ class _SeriesObjective(nn.Module):
             logprobs = self.net(x_BTCHW, clear_BTHW, day_BT)
         valid = clear_BTHW & (target_BTHW != MASK_NODATA)
         target = torch.where(valid, target_BTHW, 0)
-        whole = [self._processes.gather(share) for share in (logprobs.float(), target, valid)]
+        whole = [self._processes.gather(share) for share in (logprobs.float(), target, valid, clear_BTHW)]
         return {"loss": self._loss(*whole)}, None
 
-    def _loss(self, logprobs_BTKHW: Tensor, target_BTHW: Tensor, valid_BTHW: Tensor) -> Tensor:
+    def _loss(self, logprobs_BTKHW: Tensor, target_BTHW: Tensor, valid_BTHW: Tensor, clear_BTHW: Tensor) -> Tensor:
         """Ask for class 1 where there are two, else for all classes alike."""
         fit = self._fit
         if logprobs_BTKHW.shape[2] == 2:
-            return masked_loss(
-                logprobs_BTKHW, target_BTHW, valid_BTHW, dice_weight=fit.dice_weight, missed_weight=fit.missed_weight
-            )
+            ask = partial(masked_loss, dice_weight=fit.dice_weight, missed_weight=fit.missed_weight)
+            loss = ask(logprobs_BTKHW, target_BTHW, valid_BTHW)
+            if fit.hindsight == 0:
+                return loss
+            settled = hindsight(logprobs_BTKHW, clear_BTHW)
+            return torch.lerp(loss, ask(settled, target_BTHW, valid_BTHW), fit.hindsight)
         weights = {"cross_entropy": 1.0, "dice": fit.dice_weight}
-        loss = build_loss({name: weight for name, weight in weights.items() if weight > 0})
-        return loss(logprobs_BTKHW, target_BTHW, valid_BTHW)
+        build = build_loss({name: weight for name, weight in weights.items() if weight > 0})
+        return build(logprobs_BTKHW, target_BTHW, valid_BTHW)
 
 
 def about_series(config: TrainConfig) -> Theme:

@@ -14,13 +14,15 @@ from service.errors import ResultFailed, ResultGone, ResultNotReady
 from service.events import event_id, job_events
 from service.identity import Reader, Writer
 from service.job_filter import jobs_like
-from service.links import href
+from service.links import base_of
 from service.pages import Limit, Token, page, page_links
 from service.projects import MEDIA_TYPE
 from service.statuses import status_info, status_list
 from workers.jobs import FINAL, dismiss_job, find_job, job_products
 from workers.records import JobRecord, JobState, ProductRecord
+from workers.results import results_document
 from workers.statuses import message_of
+from workers.subscribers import callbacks_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -55,17 +57,21 @@ def dismiss(job_id: str, request: Request, here: Here, owner: Writer) -> dict[st
         return status_info(request, dismiss_job(session, owner, job_id))
 
 
+@router.get("/{job_id}/callbacks", summary="How the job's callbacks went")
+def callbacks(job_id: str, here: Here, owner: Reader) -> dict[str, Any]:
+    """Return, for every address that the job is to call, how often it was tried and what came of it."""
+    with here.sessions() as session:
+        find_job(session, owner, job_id)
+        return {"callbacks": callbacks_of(session, job_id)}
+
+
 @router.get("/{job_id}/results", summary="Products of a job, by reference")
 def results(job_id: str, request: Request, here: Here, owner: Reader) -> dict[str, Any]:
     """Return address, media type and title of every product, by name."""
     with here.sessions() as session:
         _check_ended_well(find_job(session, owner, job_id))
         products = job_products(session, job_id)
-    base = href(request, f"/masks/{job_id}")
-    return {
-        product.name: {"href": f"{base}/{product.name}", "type": product.media_type, "title": product.title}
-        for product in products
-    }
+    return results_document(products, base_of(request))
 
 
 @router.head("/{job_id}/results.zip", include_in_schema=False)

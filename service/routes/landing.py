@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from service.collections import QUERYABLES_REL, STAC_VERSION
-from service.conformance import CONFORMS_TO
+from service.conformance import conforms_to
+from service.context import context_of
 from service.item_links import ITEM
 from service.links import href, link
 from service.media import OpenApi30
@@ -33,7 +34,7 @@ def landing(request: Request) -> dict[str, Any]:
         "id": "chronoseg",
         "title": TITLE,
         "description": DESCRIPTION,
-        "conformsTo": CONFORMS_TO,
+        "conformsTo": conforms_to(context_of(request).settings),
         "links": [
             link("self", here + "/"),
             link("root", here + "/"),

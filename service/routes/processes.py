@@ -8,11 +8,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from models.registry import list_models
+from service.callbacks import CALLBACKS
 from service.context import Context, Here
 from service.errors import ProcessUnknown
-from service.executions import Asked, asked
+from service.executions import Asked, SubscriberUris, asked
 from service.identity import Writer, owner_reading
-from service.links import href, link
+from service.links import base_of, href, link
 from service.processes import SegmentInputs, check_inputs, description, summary
 from service.statuses import status_info
 from workers.database import writing
@@ -21,11 +22,19 @@ from workers.idempotency import job_of_key
 from workers.jobs import create_job
 from workers.records import JobRecord
 from workers.statuses import PROCESS
+from workers.subscribers import Subscriber, check_target
 
 router = APIRouter(prefix="/processes", tags=["processes"])
 
-_SCHEMA = {"type": "object", "required": ["inputs"], "properties": {"inputs": SegmentInputs.model_json_schema()}}
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
+_SCHEMA = {
+    "type": "object",
+    "required": ["inputs"],
+    "properties": {"inputs": SegmentInputs.model_json_schema(), "subscriber": SubscriberUris.model_json_schema()},
+}
+_BODY = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}},
+    "callbacks": CALLBACKS,
+}
 
 
 @router.get("", summary="Processes", dependencies=[Depends(owner_reading)])
@@ -48,7 +57,7 @@ def execute(
 ) -> JSONResponse:
     """Start a job; its state is at the address in Location."""
     _check_process(process_id)
-    job = _repeated(here, owner, execution) or _started(here, owner, execution)
+    job = _repeated(here, owner, execution) or _started(request, here, owner, execution)
     headers = {"Location": href(request, f"/jobs/{job.id}"), "Preference-Applied": "respond-async"}
     return JSONResponse(status_info(request, job), 201, headers=headers)
 
@@ -61,10 +70,15 @@ def _repeated(here: Context, owner: str, execution: Asked) -> JobRecord | None:
         return job_of_key(session, owner, execution.once)
 
 
-def _started(here: Context, owner: str, execution: Asked) -> JobRecord:
-    inputs = check_inputs(execution.body.inputs, here.settings.model_folders, here.settings.max_aoi_km2)
+def _started(request: Request, here: Context, owner: str, execution: Asked) -> JobRecord:
+    settings, body, subscriber = here.settings, execution.body, None
+    inputs = check_inputs(body.inputs, settings.model_folders, settings.max_aoi_km2)
+    if body.subscriber is not None:
+        subscriber = Subscriber(base_of(request), body.subscriber.by_event())
+        for uri in subscriber.urls.values():
+            check_target(uri, settings)
     with writing(here.sessions) as session:
-        job = create_job(session, owner, inputs, here.settings.jobs_at_once, here.settings.stored_mb, execution.once)
+        job = create_job(session, owner, inputs, settings.jobs_at_once, settings.stored_mb, execution.once, subscriber)
     send(here.celery, "plan_job", job.id)
     return job
 

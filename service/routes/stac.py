@@ -10,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from service.bodies import small_body
 from service.collections import collection_document
-from service.conformance import CONFORMS_TO
+from service.conformance import conforms_to
 from service.context import Context, Here
 from service.identity import Reader
 from service.item_links import ITEM, item_document, with_fields
@@ -51,9 +51,9 @@ _BODY = {"requestBody": {"required": True, "content": {"application/json": {"sch
 
 
 @router.get("/conformance", summary="Standards that the service keeps to")
-def conformance() -> dict[str, Any]:
+def conformance(here: Here) -> dict[str, Any]:
     """Return the conformance classes."""
-    return {"conformsTo": CONFORMS_TO}
+    return {"conformsTo": conforms_to(here.settings)}
 
 
 @router.get("/queryables", summary="What items of all collections can be searched by", response_class=SchemaJson)

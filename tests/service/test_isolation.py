@@ -146,7 +146,7 @@ def allowed(case: Case) -> set[int]:
         return {200}
     if case.who in NOBODY:
         return {401}
-    changes = case.method in WRITES and case.template != "/search"
+    changes = (case.method in WRITES and case.template != "/search") or case.template == "/callback-secret"
     if FOR_ADMINS.fullmatch(case.template) or (case.who == "ana, reading" and changes):
         return {403}
     if case.names_an_object and case.who == "ben":
