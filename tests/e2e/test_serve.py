@@ -20,6 +20,7 @@ import pytest
 import rasterio
 
 from tests.conftest import wait_for
+from tests.receivers import receiving
 
 pytestmark = pytest.mark.e2e
 CHRONOSEG = [sys.executable, "-m", "service.cli.main"]
@@ -32,11 +33,11 @@ ENVIRONMENT = {
 
 
 @contextmanager
-def serve(data: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run `chronoseg serve` on a free port; it is killed if it still runs afterwards."""
+def serve(data: Path, **settings: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run `chronoseg serve` on a free port, with more settings; it is killed if it still runs afterwards."""
     command = [*CHRONOSEG, "serve", "--port", "0", "--data-dir", str(data)]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=ENVIRONMENT | settings
     ) as process:
         try:
             assert process.stdout is not None
@@ -81,9 +82,10 @@ def upload_all(url: str, folder: Path) -> list[str]:
     return addresses
 
 
-def start_job(url: str, folder: Path, model: str = "burned-area") -> str:
+def start_job(url: str, folder: Path, model: str = "burned-area", **more: Any) -> str:
     inputs = {"aoi": json.loads((folder / "aoi.geojson").read_text()), "model": model}
-    answer = httpx.post(f"{url}/processes/segment/execution", json={"inputs": inputs}, timeout=60, trust_env=False)
+    body = {"inputs": inputs, **more}
+    answer = httpx.post(f"{url}/processes/segment/execution", json=body, timeout=60, trust_env=False)
     assert answer.status_code == 201, answer.text
     return str(answer.headers["location"])
 
@@ -125,6 +127,28 @@ def test_a_job_from_upload_to_mask_and_a_clean_end(tmp_path: Path, scenes: Path)
         assert all_gone(children)
         assert process.stdout is not None
         assert process.stdout.read().splitlines()[-1] == "stopped"
+
+
+def test_a_receiver_learns_of_a_job_although_it_was_away_and_the_service_was_killed(
+    tmp_path: Path, scenes: Path
+) -> None:
+    with receiving() as receiver:
+        hosts = {"CHRONOSEG_PRIVATE_HOSTS": f"127.0.0.1:{receiver.port}"}
+        receiver.answers = [503]
+        with serve(tmp_path / "data", **hosts) as (process, url):
+            upload_all(url, scenes)
+            job = start_job(url, scenes, subscriber={"successUri": receiver.url("/well")})
+            wait_for(lambda: len(receiver.got) == 1, "the job's end is told", 240)
+            results = get(f"{job}/results")
+            children = family(process)
+            process.kill()
+        wait_for(lambda: all_gone(children), "all its processes are gone")
+        with serve(tmp_path / "data", **hosts):
+            wait_for(lambda: len(receiver.got) == 2, "it is told again", 60)
+    (_, first, body), (_, second, repeated) = receiver.got
+    assert json.loads(body) == json.loads(repeated) == results
+    assert first["webhook-id"] == second["webhook-id"]
+    assert first["chronoseg-job"] == job
 
 
 def test_every_shipped_network_runs_a_job(tmp_path: Path, scenes: Path) -> None:
