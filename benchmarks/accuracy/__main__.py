@@ -30,14 +30,19 @@ from benchmarks.accuracy.train import train_rivals, weights_of
 from geo.simulator.series import Series
 from geo.simulator.spec import THEMES as THEME_NAMES
 from geo.simulator.spec import Theme
+from models.card import Change
 from models.checkpoint import load_network
 from models.engine import Engine
 from models.engines.open import open_engine
+from models.recurrent_unet import RecurrentUNet
 from models.registry import find_model
-from models.settling import settle
+from models.settling import Settled, settle
 from models.training.config import DataConfig, NetworkConfig, TrainConfig, read_config, shipped_config
 from models.training.evaluate import walked
 from models.training.recurrent import about_series
+
+EACH_DATE = Change(name="", before=0, after=1)
+"""How the masks of rivals without a memory are settled: each by itself."""
 
 Run = Callable[[Series], tuple[NDArray[np.uint8], NDArray[np.float32] | None]]
 
@@ -45,7 +50,7 @@ Run = Callable[[Series], tuple[NDArray[np.uint8], NDArray[np.float32] | None]]
 def networks(theme: Theme, rivals: Path | None) -> Iterator[tuple[str, Run]]:
     """Yield the shipped network of a theme, and the rivals that were trained."""
     card, folder = find_model(theme)
-    yield f"{card.id}, as shipped", runner(load_network(folder, card), lasting=card.change.lasting)
+    yield f"{card.id}, as shipped", runner(load_network(folder, card), card.change)
     yield f"{card.id}, tta", engine_runner(open_engine(folder, device="cpu", tta=True))
     if rivals is None:
         return
@@ -57,15 +62,15 @@ def networks(theme: Theme, rivals: Path | None) -> Iterator[tuple[str, Run]]:
         if path.is_file():
             net = build(config.network, about_series(config)).eval()
             net.load_state_dict(safetensors.torch.load_file(path))
-            yield name, runner(net, lasting=bool(getattr(net, "lasting", False)))
+            yield name, runner(net, net if isinstance(net, RecurrentUNet) else EACH_DATE)
 
 
-def runner(net: nn.Module, *, lasting: bool) -> Run:
+def runner(net: nn.Module, how: Settled) -> Run:
     """Return what runs a network over a series."""
 
     def run(series: Series) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         probs = probs_of(net, series)
-        return np.stack([*settle(probs, lasting=lasting)]), probs
+        return np.stack([*settle(probs, how)]), probs
 
     return run
 
@@ -76,7 +81,7 @@ def engine_runner(engine: Engine) -> Run:
     def run(series: Series) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         looks = zip(series.reflectance, series.clear, series.days, strict=True)
         probs = np.stack([*walked(engine, series.spec.shape, looks)])
-        return np.stack([*settle(probs, lasting=engine.card.change.lasting)]), probs
+        return np.stack([*settle(probs, engine.card.change)]), probs
 
     return run
 

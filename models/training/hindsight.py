@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from models.heads import HAZARD, UNSEEN_ODDS
+from models.heads import UNSEEN_ODDS
+from models.lasting import HAZARD
 
 _BOUND = 30.0
 """Evidence is kept within this, in the range of float32."""

@@ -43,6 +43,8 @@ class SeriesLesson:
         theme = about_series(config)
         if len(theme.classes) > 2 and config.fit.missed_weight != 1:
             raise ConfigRefused("fit.missed_weight: expected 1 (leave it out) where there are more than two classes")
+        if config.fit.hindsight > 0 and not theme.change.lasting:
+            raise ConfigRefused("fit.hindsight: expected 0 (leave it out) where the change does not last")
         self.config, self._source = config, open_series(config, theme)
         self.watched = "iou" if config.legend is None else "mean_iou"
         self.notes, self.fingerprint = self._source.notes, self._source.fingerprint
@@ -117,7 +119,9 @@ def build(config: TrainConfig) -> RecurrentUNet:
     if not isinstance(config.network, NetworkConfig):
         raise TypeError(f"expected a configuration of the Recurrent U-Net; got {config.network}")
     theme = about_series(config)
-    return RecurrentUNet(classes=len(theme.classes), head=theme.head, **dataclasses.asdict(config.network))
+    net = RecurrentUNet(classes=len(theme.classes), head=theme.head, **dataclasses.asdict(config.network))
+    net.hindsight = config.fit.hindsight > 0
+    return net
 
 
 def draw_batch(config: TrainConfig, step: int, source: SeriesSource | None = None) -> SeriesBatch:
@@ -162,7 +166,7 @@ def make_card(config: TrainConfig, net: RecurrentUNet, source: SeriesSource | No
         description=theme.description,
         bands=source.bands,
         classes=theme.classes,
-        change=theme.change,
+        change=theme.change.model_copy(update={"hindsight": config.fit.hindsight > 0}),
         mean=config.network.mean,
         std=config.network.std,
         stride_px=net.stride_px,
