@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Engine, Float, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
@@ -84,13 +85,15 @@ def _epoch_postgresql(_element: epoch, _compiler: SQLCompiler, **_: Any) -> str:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, json_deserializer=orjson.loads
+        )
     if parsed.get_backend_name() != "sqlite":
         raise ValueError(f"expected a database URL sqlite:///FILE or postgresql://..., got {parsed.drivername}://...")
     if not parsed.database or parsed.database == ":memory:":
         raise ValueError("expected sqlite:///FILE: several processes share the database")
     Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed)
+    engine = create_engine(parsed, json_deserializer=orjson.loads)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
