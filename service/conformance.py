@@ -26,6 +26,7 @@ _ALWAYS = [
     f"{_OGC}/cql2/1.0/conf/basic-cql2",
     f"{_OGC}/cql2/1.0/conf/advanced-comparison-operators",
     f"{_OGC}/cql2/1.0/conf/basic-spatial-operators",
+    f"{_OGC}/ogcapi-processes-1/1.0/conf/core",
     f"{_OGC}/ogcapi-processes-1/1.0/conf/json",
     f"{_OGC}/ogcapi-processes-1/1.0/conf/oas30",
     f"{_OGC}/ogcapi-processes-1/1.0/conf/ogc-process-description",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Header, Request
 from fastapi.concurrency import run_in_threadpool
@@ -13,9 +13,11 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from service.bodies import body_validation, media_type_of, small_body
 from service.errors import BodyMalformed, MediaTypeRefused
+from service.outputs import OUTPUTS, OutputAsked
 from service.processes import SegmentInputs
 from workers.idempotency import Once
 from workers.outbound import MAX_URL_CHARACTERS
+from workers.results import Form
 from workers.subscribers import Event
 
 MAX_BODY_BYTES = 16_000_000
@@ -29,6 +31,36 @@ IdempotencyKey = Annotated[
     ),
     WithJsonSchema({"type": "string", "pattern": f"^{_KEY}$"}),
 ]
+
+
+def request_schema() -> dict[str, Any]:
+    """Return the JSON Schema of an execution's body: each input plain, with its format, or where it lies."""
+    inputs = SegmentInputs.model_json_schema()
+    link = {"type": "object", "required": ["href"], "properties": {"href": {"type": "string", "format": "uri"}}}
+    properties = {
+        name: {
+            "description": schema.get("description", ""),
+            "anyOf": [schema, {"type": "object", "required": ["value"], "properties": {"value": schema}}, link],
+        }
+        for name, schema in inputs["properties"].items()
+    }
+    output = {
+        "type": "object",
+        "properties": {
+            "transmissionMode": {"type": "string", "enum": ["value", "reference"]},
+            "format": {"type": "object", "properties": {"mediaType": {"type": "string"}}},
+        },
+    }
+    return {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {
+            "inputs": {**inputs, "properties": properties},
+            "outputs": {"type": "object", "properties": dict.fromkeys(OUTPUTS, output), "additionalProperties": False},
+            "response": {"type": "string", "enum": ["document", "raw"]},
+            "subscriber": SubscriberUris.model_json_schema(),
+        },
+    }
 
 
 class SubscriberUris(BaseModel):
@@ -59,7 +91,9 @@ class Execution(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    inputs: SegmentInputs
+    inputs: dict[str, Any]
+    outputs: Annotated[dict[str, OutputAsked] | None, Field(max_length=100)] = None
+    response: Form | None = None
     subscriber: SubscriberUris | None = None
 
 

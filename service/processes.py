@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
 
 from models.engines.flips import check_averages
 from models.errors import ModelUnknown, ModelUnsuited
 from models.registry import find_model
+from service.area_schema import AREA_SCHEMA
 from service.defaults import MIN_AREA_HA, SIMPLIFY_PX
 from service.errors import InputsRefused
-from service.files import COG
 from service.links import href, link
+from service.outputs import OUTPUTS
 from workers.statuses import PROCESS
 
 VERSION = "1.0.0"
@@ -30,6 +31,7 @@ class SegmentInputs(BaseModel):
     aoi: Annotated[
         dict[str, Any],
         Field(description="Area of interest: GeoJSON Polygon, MultiPolygon, Feature or FeatureCollection, WGS84."),
+        WithJsonSchema(AREA_SCHEMA),
     ]
     period: Annotated[
         str,
@@ -61,6 +63,12 @@ class SegmentInputs(BaseModel):
         if start is not None and end is not None and start > end:
             raise ValueError(f"the period ends before it begins: {period}")
         return period
+
+
+class WrittenInputs(BaseModel):
+    """The inputs, at the place where a request has them."""
+
+    inputs: SegmentInputs
 
 
 def parse_period(text: str) -> tuple[date | None, date | None]:
@@ -116,7 +124,7 @@ def summary(request: Request) -> dict[str, Any]:
         "order, and returns a mask for every date, the day of change, confidence, polygons and areas.",
         "version": VERSION,
         "jobControlOptions": ["async-execute", "dismiss"],
-        "outputTransmission": ["reference"],
+        "outputTransmission": ["reference", "value"],
         "links": [link("self", here), link(execute, f"{here}/execution", title="start a job")],
     }
 
@@ -134,27 +142,9 @@ def description(request: Request, model_ids: Sequence[str]) -> dict[str, Any]:
         }
         for name, part in schema["properties"].items()
     }
-    inputs["aoi"]["schema"] = {"type": "object", "format": "geojson-geometry"}
     inputs["model"]["schema"] = {"type": "string", "examples": list(model_ids)}
-    outputs = {name: {"title": title, "schema": media} for name, (title, media) in _OUTPUTS.items()}
+    outputs = {name: {"title": title, "schema": media} for name, (title, media) in OUTPUTS.items()}
     return {**summary(request), "inputs": inputs, "outputs": outputs}
-
-
-def _media(media_type: str) -> dict[str, Any]:
-    return {"type": "string", "contentMediaType": media_type}
-
-
-_OUTPUTS = {
-    "mask_YYYYMMDD.tif": ("class of every pixel, one file per date", _media(COG)),
-    "change_date.tif": ("day of change, days since 1970-01-01", _media(COG)),
-    "confidence.tif": ("confidence of the last class, 0-100", _media(COG)),
-    "last_look.tif": ("day of the last clear look, days since 1970-01-01", _media(COG)),
-    "polygons.geojson": ("polygons of every class", _media("application/geo+json")),
-    "polygons.gpkg": ("polygons of every class", _media("application/geopackage+sqlite3")),
-    "polygons.fgb": ("polygons of every class", _media("application/vnd.flatgeobuf")),
-    "polygons.parquet": ("polygons of every class", _media("application/vnd.apache.parquet")),
-    "areas.csv": ("hectares per class and date", _media("text/csv")),
-}
 
 
 def _day(text: str, period: str) -> date | None:

@@ -1,4 +1,4 @@
-"""A receiver of callbacks on the loopback, which answers as a test tells it and keeps what it was sent."""
+"""A stranger's server on the loopback: it takes callbacks, holds files, and answers as a test tells it."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from workers.settings import Settings
 
 @dataclass
 class Receiver:
-    """What a receiver has got, and what it will say.
+    """What the server has got, and what it will say.
 
     Attributes:
         port: on which it listens.
         got: path, headers (names in lower case) and body of every request, in order.
         answers: statuses of the next answers; 200 once there are none left.
         headers: of every answer.
+        holds: path -> what is read there.
         dripping: set to send an answer's head byte by byte, without an end.
     """
 
@@ -27,6 +28,7 @@ class Receiver:
     got: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    holds: dict[str, bytes] = field(default_factory=dict)
     dripping: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -54,6 +56,19 @@ def receiving() -> Iterator[Receiver]:
             for name, value in {"Content-Length": "0", **receiver.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+
+        def do_GET(self) -> None:
+            if receiver.dripping.is_set():
+                self._drip()
+                return
+            held = receiver.holds.get(self.path)
+            self.send_response(404 if held is None else 200)
+            self.send_header("Content-Length", str(len(held or b"")))
+            self.end_headers()
+            try:
+                self.wfile.write(held or b"")
+            except OSError:  # the client has had enough
+                self.close_connection = True
 
         def _drip(self) -> None:
             self.wfile.write(b"HTTP/1.1 200 OK\r\nx: ")

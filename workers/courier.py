@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from workers.callback_secrets import secret_of, signature
 from workers.callbacks import Answer, Call, settle_call, take_due
@@ -23,7 +24,7 @@ from workers.database import writing
 from workers.errors import AddressRefused, AddressUnreachable
 from workers.jobs import job_products
 from workers.outbound import open_outbound_async
-from workers.results import results_document
+from workers.results import Wanted, results_document
 from workers.statuses import status_document
 from workers.subscribers import Event, rules_of
 from workers.workplace import Workplace
@@ -103,15 +104,19 @@ def _message(place: Workplace, call: Call) -> tuple[bytes, dict[str, str]]:
     """Return a call's body and headers: the results of a job that went well, else its status."""
     with writing(place.sessions) as session:
         told: dict[str, Any] = (
-            results_document(job_products(session, call.job.id), call.base)
-            if call.event == Event.SUCCESS
-            else status_document(call.job, call.base)
+            _results(session, call) if call.event == Event.SUCCESS else status_document(call.job, call.base)
         )
         secret = secret_of(session, call.job.owner)
     body = json.dumps(told).encode()
     signed = signature(secret, f"{call.job.id}.{call.news}", int(time.time()), body)
     about = {"chronoseg-job": f"{call.base}/jobs/{call.job.id}", "chronoseg-event": str(call.event)}
     return body, {"Content-Type": "application/json", **about, **signed}
+
+
+def _results(session: Session, call: Call) -> dict[str, Any]:
+    """Return the results that were asked for, all of them by reference."""
+    picked = Wanted.from_json(call.job.wanted).pick(job_products(session, call.job.id))
+    return results_document([one.product for one in picked], call.base)
 
 
 def _settle(place: Workplace, call: Call, answer: Answer) -> None:

@@ -15,6 +15,7 @@ from workers.errors import JobRefused, JobsAtOnce, JobUnknown
 from workers.idempotency import Once, job_of_key, keep_key
 from workers.items import forget_masks
 from workers.records import JobRecord, JobState, ProductRecord, now
+from workers.results import Wanted
 from workers.storage import check_storage
 from workers.subscribers import Subscriber, subscribe
 
@@ -37,6 +38,7 @@ def create_job(
     stored_mb: int = 0,
     once: Once | None = None,
     subscriber: Subscriber | None = None,
+    wanted: Wanted | None = None,
 ) -> JobRecord:
     """Store a job and commit; the caller then sends its `plan_job` message.
 
@@ -51,6 +53,7 @@ def create_job(
         once: the client's key, where it gave one: of all requests with the key, the first makes the job, and the others
             are given it.
         subscriber: whom the job is to call back.
+        wanted: of its results; None: all, by reference.
 
     Raises:
         JobRefused: an input is missing or of the wrong kind.
@@ -68,7 +71,8 @@ def create_job(
     if at_once and (session.scalar(live) or 0) >= at_once:
         raise JobsAtOnce(f"{at_once} of your jobs are under way, and no more may be: wait for one, or dismiss one")
     check_storage(session, owner, stored_mb)
-    job = JobRecord(id=str(uuid4()), owner=owner, inputs=inputs, sent_at=epoch())
+    told = {} if wanted is None else wanted.to_json()
+    job = JobRecord(id=str(uuid4()), owner=owner, inputs=inputs, wanted=told, sent_at=epoch())
     session.add(job)
     session.flush()
     try:
@@ -78,7 +82,7 @@ def create_job(
             subscribe(session, job, subscriber)
     except IntegrityError:  # another transaction was quicker, and is committed: only Postgres lets it come so far
         session.rollback()
-        return create_job(session, owner, inputs, at_once, stored_mb, once, subscriber)
+        return create_job(session, owner, inputs, at_once, stored_mb, once, subscriber, wanted)
     session.commit()
     return job
 

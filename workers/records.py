@@ -133,6 +133,8 @@ class SceneRecord(Leased, Record):
 class JobRecord(Leased, Record):
     """A job: inputs as asked for, the plan once made (`workers.plan.Plan` as JSON), progress, outcome.
 
+    `wanted` says which results are to come and how (`workers.results.Wanted` as JSON).
+
     It was `started` when it was planned; `first_block` and `segmented` are when its first and last block were done.
 
     `cleaned` tells that the files which only its work needed are gone from the store.
@@ -144,6 +146,7 @@ class JobRecord(Leased, Record):
     owner: Mapped[str] = mapped_column(String(64), default="", index=True)
     state: Mapped[str] = mapped_column(String(16), default=JobState.ACCEPTED, index=True)
     inputs: Mapped[dict[str, Any]] = mapped_column(JSON)
+    wanted: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     plan: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True)
     blocks_total: Mapped[int] = mapped_column(Integer, default=0)
     blocks_done: Mapped[int] = mapped_column(Integer, default=0)

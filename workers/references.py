@@ -52,7 +52,7 @@ def check_reference(url: str, settings: Settings) -> None:
     if not settings.reference_sources:
         raise AddressRefused("this service takes no scene by reference; upload its file")
     if not url.startswith("s3://"):
-        check_url(url, _rules(settings))
+        check_url(url, reference_rules(settings))
         return
     if not _BUCKET.fullmatch(url) or ".." in url:
         raise AddressRefused(f"expected s3://bucket/key; got {url[:100]!r}")
@@ -60,6 +60,14 @@ def check_reference(url: str, settings: Settings) -> None:
     allowed = any(url.startswith(f"{source.rstrip('/')}/") for source in settings.reference_sources)
     if not allowed or (own and url.startswith(f"{own.rstrip('/')}/")):
         raise AddressRefused(f"{url[:200]} is not among the sources that this service reads from")
+
+
+def reference_rules(settings: Settings) -> OutboundRules:
+    """Return where what is named by https may lie."""
+    return OutboundRules(
+        sources=tuple(source for source in settings.reference_sources if not source.startswith("s3://")),
+        private_hosts=settings.private_hosts,
+    )
 
 
 def receive_reference(session: Session, owner: str, urls: Mapping[str, str], options: Mapping[str, Any]) -> SceneRecord:
@@ -114,7 +122,7 @@ def fetch(url: str, folder: Path, settings: Settings, check: Callable[[], None])
 
 
 def _fetch_http(url: str, settings: Settings, transfer: _Transfer) -> None:
-    with open_outbound(_rules(settings), timeout_s=_SILENT_S, follow_redirects=True) as client:
+    with open_outbound(reference_rules(settings), timeout_s=_SILENT_S, follow_redirects=True) as client:
         etag, failed = "", ""
         for number in range(ATTEMPTS):
             if number:
@@ -155,13 +163,6 @@ def _fetch_object(url: str, settings: Settings, transfer: _Transfer) -> None:
         raise SceneRejected(f"{url[:200]} cannot be read: {err.response.get('Error', {}).get('Code', '')}") from err
     except BotoCoreError as err:
         raise StoreUnavailable(f"{url[:200]} broke off: {err}") from err
-
-
-def _rules(settings: Settings) -> OutboundRules:
-    return OutboundRules(
-        sources=tuple(source for source in settings.reference_sources if not source.startswith("s3://")),
-        private_hosts=settings.private_hosts,
-    )
 
 
 def _shown(url: str) -> str:

@@ -12,19 +12,32 @@ from service.context import Context, Here
 from service.downloads import ZIP, qgis_project, results_zip
 from service.errors import ResultFailed, ResultGone, ResultNotReady
 from service.events import event_id, job_events
+from service.files import PARTS
 from service.identity import Reader, Writer
 from service.job_filter import jobs_like
-from service.links import base_of
 from service.pages import Limit, Token, page, page_links
 from service.projects import MEDIA_TYPE
+from service.results import results_response
 from service.statuses import status_info, status_list
 from workers.jobs import FINAL, dismiss_job, find_job, job_products
 from workers.records import JobRecord, JobState, ProductRecord
-from workers.results import results_document
 from workers.statuses import message_of
 from workers.subscribers import callbacks_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+_RESULTS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A document by name (results.yaml), or what was asked for raw: one product, or several",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "multipart/related": {"schema": {"type": "string"}},
+            "*/*": {"schema": {"type": "string"}},
+        },
+    },
+    204: {"description": "Nothing was asked for; or raw by reference, and the addresses are in `Link`"},
+    **PARTS,
+}
 
 
 @router.get("", summary="Jobs, newest first")
@@ -65,13 +78,11 @@ def callbacks(job_id: str, here: Here, owner: Reader) -> dict[str, Any]:
         return {"callbacks": callbacks_of(session, job_id)}
 
 
-@router.get("/{job_id}/results", summary="Products of a job, by reference")
-def results(job_id: str, request: Request, here: Here, owner: Reader) -> dict[str, Any]:
-    """Return address, media type and title of every product, by name."""
-    with here.sessions() as session:
-        _check_ended_well(find_job(session, owner, job_id))
-        products = job_products(session, job_id)
-    return results_document(products, base_of(request))
+@router.head("/{job_id}/results", include_in_schema=False)
+@router.get("/{job_id}/results", summary="Results of a job", response_class=Response, responses=_RESULTS)
+def results(job_id: str, request: Request, here: Here, owner: Reader) -> Response:
+    """Return the results as they were asked for with the execution; if nothing was said, every product's address."""
+    return results_response(request, here, *_ended_well(here, owner, job_id))
 
 
 @router.head("/{job_id}/results.zip", include_in_schema=False)

@@ -11,10 +11,13 @@ from models.registry import list_models
 from service.callbacks import CALLBACKS
 from service.context import Context, Here
 from service.errors import ProcessUnknown
-from service.executions import Asked, SubscriberUris, asked
+from service.executions import Asked, asked, request_schema
 from service.identity import Writer, owner_reading
+from service.inputs import read_inputs
 from service.links import base_of, href, link
-from service.processes import SegmentInputs, check_inputs, description, summary
+from service.outputs import check_outputs
+from service.pages import Limit
+from service.processes import check_inputs, description, summary
 from service.statuses import status_info
 from workers.database import writing
 from workers.dispatch import send
@@ -26,19 +29,14 @@ from workers.subscribers import Subscriber, check_target
 
 router = APIRouter(prefix="/processes", tags=["processes"])
 
-_SCHEMA = {
-    "type": "object",
-    "required": ["inputs"],
-    "properties": {"inputs": SegmentInputs.model_json_schema(), "subscriber": SubscriberUris.model_json_schema()},
-}
 _BODY = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}},
+    "requestBody": {"required": True, "content": {"application/json": {"schema": request_schema()}}},
     "callbacks": CALLBACKS,
 }
 
 
 @router.get("", summary="Processes", dependencies=[Depends(owner_reading)])
-def processes(request: Request) -> dict[str, Any]:
+def processes(request: Request, limit: Limit = 100) -> dict[str, Any]:  # noqa: ARG001 - there is one, within any limit
     """Return the list of processes."""
     links = [link("self", href(request, "/processes")), link("root", href(request, "/"))]
     return {"processes": [summary(request)], "links": links}
@@ -58,7 +56,9 @@ def execute(
     """Start a job; its state is at the address in Location."""
     _check_process(process_id)
     job = _repeated(here, owner, execution) or _started(request, here, owner, execution)
-    headers = {"Location": href(request, f"/jobs/{job.id}"), "Preference-Applied": "respond-async"}
+    headers = {"Location": href(request, f"/jobs/{job.id}")}
+    if any("respond-async" in preferred for preferred in request.headers.getlist("prefer")):
+        headers["Preference-Applied"] = "respond-async"
     return JSONResponse(status_info(request, job), 201, headers=headers)
 
 
@@ -72,13 +72,16 @@ def _repeated(here: Context, owner: str, execution: Asked) -> JobRecord | None:
 
 def _started(request: Request, here: Context, owner: str, execution: Asked) -> JobRecord:
     settings, body, subscriber = here.settings, execution.body, None
-    inputs = check_inputs(body.inputs, settings.model_folders, settings.max_aoi_km2)
+    wanted = check_outputs(body.outputs, body.response)
     if body.subscriber is not None:
         subscriber = Subscriber(base_of(request), body.subscriber.by_event())
         for uri in subscriber.urls.values():
             check_target(uri, settings)
+    inputs = check_inputs(read_inputs(body.inputs, settings), settings.model_folders, settings.max_aoi_km2)
     with writing(here.sessions) as session:
-        job = create_job(session, owner, inputs, settings.jobs_at_once, settings.stored_mb, execution.once, subscriber)
+        job = create_job(
+            session, owner, inputs, settings.jobs_at_once, settings.stored_mb, execution.once, subscriber, wanted
+        )
     send(here.celery, "plan_job", job.id)
     return job
 

@@ -1,0 +1,121 @@
+"""Inputs of an execution as they may come: plain, as qualified values, or by reference.
+
+Source: OGC API - Processes 1.0, 7.11.2.3: inlineOrRefData.yaml, qualifiedInputValue.yaml, link.yaml.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from anyio import from_thread
+
+from service.bodies import body_validation
+from service.errors import InputsRefused
+from service.processes import SegmentInputs, WrittenInputs
+from workers.errors import AddressRefused, AddressUnreachable
+from workers.outbound import MAX_URL_CHARACTERS, check_url, open_outbound_async
+from workers.references import reference_rules
+from workers.settings import Settings
+
+MAX_BYTES = 16_000_000
+"""Most bytes of one input that lies elsewhere."""
+
+DEADLINE_S = 15.0
+"""How long an input may take to come, all in all."""
+
+_JSON = ("application/json", "application/geo+json", "")
+_QUALIFIED = {"value", "mediaType", "encoding", "schema", "format"}
+_LINK = {"href", "rel", "type", "hreflang", "title"}
+
+
+def read_inputs(written: Mapping[str, Any], settings: Settings) -> SegmentInputs:
+    """Read the inputs of an execution; in a thread of the app, for what lies elsewhere is fetched.
+
+    Args:
+        written: name -> JSON value, {"value": ...} or {"href": ...}.
+        settings: with the sources from which inputs may come.
+
+    Raises:
+        InputsRefused: a value is in another form, or what lies elsewhere cannot be had.
+        AddressRefused: an address is not among the sources.
+        RequestValidationError: an input is missing, unknown or has another value than it may have.
+    """
+    values = {name: _value(name, value, settings) for name, value in written.items()}
+    with body_validation():
+        return WrittenInputs.model_validate({"inputs": values}).inputs
+
+
+def _value(name: str, written: Any, settings: Settings) -> Any:
+    if isinstance(written, dict) and "href" in written:
+        _check_keys(name, written, _LINK, "a link")
+        return _fetched(name, written, settings)
+    if isinstance(written, dict) and "value" in written and "type" not in written:
+        _check_keys(name, written, _QUALIFIED, "a qualified value")
+        _check_format(name, {**written, **_mapping(written.get("format"))})
+        return written["value"]
+    return written
+
+
+def _fetched(name: str, link: Mapping[str, Any], settings: Settings) -> Any:
+    href = link["href"]
+    if not isinstance(href, str) or len(href) > MAX_URL_CHARACTERS:
+        raise InputsRefused(f"inputs.{name}.href: expected an address of at most {MAX_URL_CHARACTERS} characters")
+    _check_format(name, {"mediaType": link.get("type", "")})
+    rules = reference_rules(settings)
+    if not rules.sources:
+        raise AddressRefused("this service takes no input by reference; send its value")
+    check_url(href, rules)
+    text = from_thread.run(_fetch, name, href, settings)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as err:
+        raise InputsRefused(f"inputs.{name}: what lies at {_shown(href)} is not JSON") from err
+
+
+async def _fetch(name: str, href: str, settings: Settings) -> bytes:
+    found = bytearray()
+    try:
+        async with (
+            asyncio.timeout(DEADLINE_S),
+            open_outbound_async(reference_rules(settings), timeout_s=DEADLINE_S) as client,
+            client.stream("GET", href, headers={"Accept": "application/geo+json, application/json"}) as response,
+        ):
+            if response.status_code != httpx.codes.OK:
+                raise InputsRefused(f"inputs.{name}: {_shown(href)} answers {response.status_code}; expected 200")
+            async for chunk in response.aiter_bytes():
+                found += chunk
+                if len(found) > MAX_BYTES:
+                    raise InputsRefused(f"inputs.{name}: {_shown(href)} has more than {MAX_BYTES} bytes; simplify it")
+    except TimeoutError as err:
+        raise InputsRefused(f"inputs.{name}: {_shown(href)} took longer than {DEADLINE_S:g} s; send its value") from err
+    except (httpx.HTTPError, AddressUnreachable) as err:
+        raise InputsRefused(f"inputs.{name}: {_shown(href)} cannot be read: {err or type(err).__name__}") from err
+    return bytes(found)
+
+
+def _check_keys(name: str, written: Mapping[str, Any], known: set[str], what: str) -> None:
+    if unknown := sorted(set(written) - known):
+        raise InputsRefused(f"inputs.{name}: {what} has {', '.join(sorted(known))}; got {', '.join(unknown)[:100]}")
+
+
+def _check_format(name: str, told: Mapping[str, Any]) -> None:
+    media_type = told.get("mediaType") or ""
+    if not isinstance(media_type, str) or media_type.split(";")[0].strip().lower() not in _JSON:
+        raise InputsRefused(
+            f"inputs.{name}: expected application/json or application/geo+json; got {media_type!r:.100}"
+        )
+    if told.get("encoding") not in (None, "", "utf8", "UTF-8"):
+        raise InputsRefused(f"inputs.{name}: expected a JSON value, not encoded; got {told['encoding']!r:.100}")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _shown(href: str) -> str:
+    """Return an address without its query, which may hold a signature."""
+    return href.split("?", maxsplit=1)[0][:200]
