@@ -65,7 +65,7 @@ def fires(folder: Path) -> Iterator[Fire]:
 
 def segment(engine: Engine, fire: Fire) -> Mask:
     """Run the network over both dates, and settle what burned as a job does; True = burned."""
-    *_, last = settle(walk(engine, fire), engine.card.change)
+    *_, last = settle(walk(engine, fire), lasting=engine.card.change.lasting)
     burned: Mask = last == 1
     return burned
 

@@ -64,7 +64,7 @@ def follow(engine: Engine, years: Sequence[int], images: NDArray[np.float32]) ->
     days = [float((date(year, 7, 15) - EPOCH).days) for year in years]
     looks = zip(images, clear, days, strict=True)
     shape = (images.shape[2], images.shape[3])
-    return np.stack([*settle(walked(engine, shape, looks), engine.card.change)])
+    return np.stack([*settle(walked(engine, shape, looks), lasting=engine.card.change.lasting)])
 
 
 def forest_share_right(engine: Engine, path: Path) -> tuple[float, float]:

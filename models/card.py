@@ -29,8 +29,6 @@ class Change(BaseModel):
         name: such as `burned`.
         before, after: ids of the classes.
         lasting: it never goes back within a series, so that masks only grow (`models.settling`); from class 0 to 1.
-        hindsight: masks say of each date what all looks together say; for a lasting change whose network was trained
-            for that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,7 +37,6 @@ class Change(BaseModel):
     before: int
     after: int
     lasting: bool = False
-    hindsight: bool = False
 
 
 class Card(BaseModel):
@@ -98,8 +95,6 @@ class Card(BaseModel):
             raise ValueError("change.before and change.after must be classes of the legend")
         if self.change.lasting and (len(self.classes), self.change.before, self.change.after) != (2, 0, 1):
             raise ValueError("a lasting change goes from class 0 to class 1 of two")
-        if self.change.hindsight and not self.change.lasting:
-            raise ValueError("hindsight is for a lasting change")
         self._check_tiles()
         return self
 

@@ -6,7 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.lasting import HAZARD, SURE
+HAZARD = 0.025
+"""Chance that a pixel changes between two clear looks, before anything is seen of it."""
+
+SURE = 12.0
+"""Log-odds are kept within this, so that an error can still be corrected, and in the range of float32."""
 
 UNSEEN_ODDS = 1e-9
 """What the loss sees of odds of 0: their logarithm has no bound."""

@@ -127,7 +127,7 @@ class RecurrentUNet(nn.Module):
         self.upward = nn.ModuleList(nn.Conv2d(deep, w, 1) for w, deep in itertools.pairwise(widths))
         self.decoder = nn.ModuleList(ConvNormRelu(w, w) for w in widths[:-1])
         self.head = HEADS[head](classes)
-        self.lasting, self.hindsight = self.head.lasting, False
+        self.lasting = self.head.lasting
         self.to_logits = nn.Conv2d(widths[0], self.head.logits, 1)
 
     def start(self, batch: int, height: int, width: int, device: torch.device | str = "cpu") -> State:

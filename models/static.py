@@ -63,7 +63,7 @@ class StaticStep(nn.Module):
     A pixel that is not clear repeats its last look, bit for bit; what stands under the mask never enters the network.
     """
 
-    lasting = hindsight = False
+    lasting = False
 
     def __init__(self, net: StaticNet) -> None:
         super().__init__()

@@ -8,7 +8,8 @@ from fastapi import Request
 
 from service.errors import AssetUnknown
 from service.item_links import ITEM
-from service.links import href, link
+from service.links import href
+from workers.links import link
 from workers.records import SceneRecord, SceneState, stamp
 
 

@@ -9,9 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from service.item_links import ITEM
-from service.links import href, link
+from service.links import href
 from service.queryables import SCHEMA
 from workers.items import Collection, ItemRecord
+from workers.links import link
 from workers.records import stamp
 
 QUERYABLES_REL = "http://www.opengis.net/def/rel/ogc/1.0/queryables"

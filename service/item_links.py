@@ -8,11 +8,12 @@ from typing import Any
 from fastapi import Request
 
 from service.item_pages import Found
-from service.links import href, link
+from service.links import href
 from service.media import PNG
 from service.search import Fields
 from service.tile_paths import is_drawn, layer_id, product_tiles, scene_tiles
 from workers.items import Collection, ItemRecord
+from workers.links import link
 from workers.records import stamp
 
 ITEM = "application/geo+json"

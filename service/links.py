@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from workers.links import link
-
-__all__ = ["base_of", "href", "link"]
-
 
 def base_of(request: Request) -> str:
     """Return the address of the service, without a slash at its end."""

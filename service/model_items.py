@@ -9,7 +9,8 @@ from fastapi import Request
 
 from geo.bands import ROLES
 from models.card import Card
-from service.links import href, link
+from service.links import href
+from workers.links import link
 
 WEIGHTS = "weights.safetensors"
 MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"

@@ -13,7 +13,8 @@ from sqlalchemy import Select, and_, or_
 from sqlalchemy.orm import Session
 
 from service.errors import PageUnknown
-from service.links import href, link
+from service.links import href
+from workers.links import link
 from workers.records import JobRecord, SceneRecord
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Most entries on a page.")]

@@ -16,8 +16,9 @@ from models.registry import find_model
 from service.area_schema import AREA_SCHEMA
 from service.defaults import MIN_AREA_HA, SIMPLIFY_PX
 from service.errors import InputsRefused
-from service.links import href, link
+from service.links import href
 from service.outputs import OUTPUTS
+from workers.links import link
 from workers.statuses import PROCESS
 
 VERSION = "1.0.0"

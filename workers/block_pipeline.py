@@ -96,7 +96,7 @@ def segment_block(
                     history.look(probs, look, plan.dates[index].day)
                     yield probs
 
-            for index, mask in enumerate(settle(looks(), card.change)):
+            for index, mask in enumerate(settle(looks(), lasting=card.change.lasting)):
                 masks.write(history.add(mask, plan.dates[index].day), index + 1)
             with _create(parts["summary.tif"], grid, "int32", SUMMARY_BANDS) as summary:
                 for band, plane in enumerate(history.summary(), start=1):

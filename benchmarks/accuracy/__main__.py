@@ -1,12 +1,14 @@
 """Accuracy on landscapes that no training has seen: the shipped network, its rivals at one budget, and thresholds.
 
-    python -m benchmarks.accuracy table [--theme burned-area] [--rivals DIR] [--landscapes 20] [--reliability PNG]
+    python -m benchmarks.accuracy table [--theme burned-area] [--rivals DIR] [--landscapes 20] [--witnessed]
+        [--reliability PNG]
     python -m benchmarks.accuracy train DIR [--theme burned-area] [--steps 1500] [--only NAME ...] [--readers N]
     python -m benchmarks.accuracy export DIR [--theme burned-area] [--train 512] [--val 64] [--test 64]
 
 Columns: IoU of the followed class, mean over ten dates, where the ground could be seen (`everywhere`: from a pixel's
 first clear look on, under cloud too); `day`: share of the changed pixels whose change is given right to within one
-look; ECE: expected calibration error. Landscapes: `benchmarks/accuracy/landscapes.py`.
+look; ECE: expected calibration error; `witnessed`: IoU without the pixels whose first look came after their change.
+Landscapes: `benchmarks/accuracy/landscapes.py`.
 """
 
 from __future__ import annotations
@@ -30,19 +32,14 @@ from benchmarks.accuracy.train import train_rivals, weights_of
 from geo.simulator.series import Series
 from geo.simulator.spec import THEMES as THEME_NAMES
 from geo.simulator.spec import Theme
-from models.card import Change
 from models.checkpoint import load_network
 from models.engine import Engine
 from models.engines.open import open_engine
-from models.recurrent_unet import RecurrentUNet
 from models.registry import find_model
-from models.settling import Settled, settle
+from models.settling import settle
 from models.training.config import DataConfig, NetworkConfig, TrainConfig, read_config, shipped_config
 from models.training.evaluate import walked
 from models.training.recurrent import about_series
-
-EACH_DATE = Change(name="", before=0, after=1)
-"""How the masks of rivals without a memory are settled: each by itself."""
 
 Run = Callable[[Series], tuple[NDArray[np.uint8], NDArray[np.float32] | None]]
 
@@ -50,7 +47,7 @@ Run = Callable[[Series], tuple[NDArray[np.uint8], NDArray[np.float32] | None]]
 def networks(theme: Theme, rivals: Path | None) -> Iterator[tuple[str, Run]]:
     """Yield the shipped network of a theme, and the rivals that were trained."""
     card, folder = find_model(theme)
-    yield f"{card.id}, as shipped", runner(load_network(folder, card), card.change)
+    yield f"{card.id}, as shipped", runner(load_network(folder, card), lasting=card.change.lasting)
     yield f"{card.id}, tta", engine_runner(open_engine(folder, device="cpu", tta=True))
     if rivals is None:
         return
@@ -62,15 +59,15 @@ def networks(theme: Theme, rivals: Path | None) -> Iterator[tuple[str, Run]]:
         if path.is_file():
             net = build(config.network, about_series(config)).eval()
             net.load_state_dict(safetensors.torch.load_file(path))
-            yield name, runner(net, net if isinstance(net, RecurrentUNet) else EACH_DATE)
+            yield name, runner(net, lasting=bool(getattr(net, "lasting", False)))
 
 
-def runner(net: nn.Module, how: Settled) -> Run:
+def runner(net: nn.Module, *, lasting: bool) -> Run:
     """Return what runs a network over a series."""
 
     def run(series: Series) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         probs = probs_of(net, series)
-        return np.stack([*settle(probs, how)]), probs
+        return np.stack([*settle(probs, lasting=lasting)]), probs
 
     return run
 
@@ -81,7 +78,7 @@ def engine_runner(engine: Engine) -> Run:
     def run(series: Series) -> tuple[NDArray[np.uint8], NDArray[np.float32] | None]:
         looks = zip(series.reflectance, series.clear, series.days, strict=True)
         probs = np.stack([*walked(engine, series.spec.shape, looks)])
-        return np.stack([*settle(probs, engine.card.change)]), probs
+        return np.stack([*settle(probs, lasting=engine.card.change.lasting)]), probs
 
     return run
 
@@ -97,10 +94,11 @@ def _by_threshold(index: Index, threshold: float) -> Run:
     return lambda series: (masks_by(index, threshold, series), None)
 
 
-def table(theme: Theme, rivals: Path | None, landscapes: int, reliability: Path | None) -> None:
+def table(theme: Theme, rivals: Path | None, landscapes: int, reliability: Path | None, *, witnessed: bool) -> None:
     """Print the table; write the reliability plot of the shipped network."""
-    print("| network | " + " | ".join(f"{kind}: IoU | everywhere | day | ECE" for kind in KINDS) + " |")
-    print("|---" * (1 + 4 * len(KINDS)) + "|")
+    columns = ["IoU", *(["witnessed"] if witnessed else []), "everywhere", "day", "ECE"]
+    print("| network | " + " | ".join(f"{kind}: {' | '.join(columns)}" for kind in KINDS) + " |")
+    print("|---" * (1 + len(columns) * len(KINDS)) + "|")
     for number, (name, run) in enumerate((*networks(theme, rivals), *thresholds(theme))):
         cells = []
         for kind in KINDS:
@@ -108,8 +106,9 @@ def table(theme: Theme, rivals: Path | None, landscapes: int, reliability: Path 
             for series in landscapes_of(kind, theme, landscapes):
                 masks, probs = run(series)
                 scored.add(series, masks, probs)
-            values = (scored.iou(), scored.iou_everywhere(), scored.right_day_share(), scored.calibration.error())
-            cells += ["-" if np.isnan(value) else f"{value:.3f}" for value in values]
+            values = {"IoU": scored.iou(), "witnessed": scored.iou_witnessed(), "everywhere": scored.iou_everywhere()}
+            values |= {"day": scored.right_day_share(), "ECE": scored.calibration.error()}
+            cells += ["-" if np.isnan(values[name]) else f"{values[name]:.3f}" for name in columns]
             if number == 0 and kind == KINDS[0] and reliability is not None:
                 plot(scored, reliability)
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
@@ -156,6 +155,7 @@ def main() -> None:
     tables, trains, exports = (does.choices[name] for name in ("table", "train", "export"))
     tables.add_argument("--rivals", type=Path, help="folder of `train`")
     tables.add_argument("--landscapes", type=int, default=LANDSCAPES)
+    tables.add_argument("--witnessed", action="store_true", help="IoU without what changed before its first look, too")
     tables.add_argument("--reliability", type=Path, help="write the reliability plot here")
     trains.add_argument("--steps", type=int, default=1500)
     trains.add_argument("--dates-per-step", type=int, default=20)
@@ -165,7 +165,7 @@ def main() -> None:
         exports.add_argument(f"--{split}", type=int, default=count)
     wanted = parser.parse_args()
     if wanted.does == "table":
-        table(wanted.theme, wanted.rivals, wanted.landscapes, wanted.reliability)
+        table(wanted.theme, wanted.rivals, wanted.landscapes, wanted.reliability, witnessed=wanted.witnessed)
     elif wanted.does == "train":
         config = budget(wanted.theme, wanted.steps, wanted.dates_per_step)
         train_rivals(config, wanted.only, wanted.folder, readers=wanted.readers)

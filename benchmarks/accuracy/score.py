@@ -29,11 +29,13 @@ class Accuracy:
 
     A pixel counts at a date where its ground could be seen: the usable-data mask calls it clear, and it is.
     `everywhere` counts it from its first clear look on, under cloud too, where the ground may change unseen.
+    `witnessed` leaves out the pixels whose first look came after their change: no two looks show it.
 
     Attributes:
         theme: says which class is followed.
         by_date: counts of each date where the ground could be seen.
         everywhere: the same of all pixels once seen.
+        witnessed: as `by_date`, of pixels that were first seen before they changed.
         right_days, changed: pixels that truly changed and were seen since, and those of them whose change is given to
             within one look of the first that could show it.
         calibration: of the probabilities, where the ground could be seen.
@@ -42,6 +44,7 @@ class Accuracy:
     theme: Theme
     by_date: list[Confusion] = field(default_factory=list)
     everywhere: list[Confusion] = field(default_factory=list)
+    witnessed: list[Confusion] = field(default_factory=list)
     right_days: int = 0
     changed: int = 0
     calibration: Calibration = field(default_factory=lambda: Calibration(2))
@@ -55,11 +58,13 @@ class Accuracy:
             probs_TKHW: what they were made from; None where there are none.
         """
         true, visible, seen = truth(series), series.clear & series.truly_clear, masks_THW != MASK_NODATA
-        for counted, valid in ((self.by_date, visible), (self.everywhere, seen)):
+        at_start = visible.any(0) & (_at_first_look(true, visible) == THEMES[self.theme].change.before)
+        counts = ((self.by_date, visible), (self.everywhere, seen), (self.witnessed, visible & at_start))
+        for counted, valid in counts:
             counted.extend(Confusion(2) for _ in range(len(true) - len(counted)))
             for t, confusion in enumerate(counted[: len(true)]):
                 confusion.add(true[t], masks_THW[t], valid[t])
-        self._add_days(true, masks_THW, visible)
+        self._add_days(true, masks_THW, visible, at_start)
         if probs_TKHW is not None:
             for t in range(len(true)):
                 self.calibration.add(np.clip(np.nan_to_num(probs_TKHW[t]), 0, 1), true[t], visible[t])
@@ -72,19 +77,22 @@ class Accuracy:
         """The same of all pixels from their first clear look on."""
         return _mean_iou(self.everywhere, self.theme)
 
+    def iou_witnessed(self) -> float:
+        """The same where the ground could be seen, of pixels that were first seen before they changed."""
+        return _mean_iou(self.witnessed, self.theme)
+
     def right_day_share(self) -> float:
         """Share of the changed pixels whose change is given right to within one look; missed ones are wrong."""
         return self.right_days / self.changed if self.changed else float("nan")
 
-    def _add_days(self, true: Masks, masks: Masks, visible: NDArray[np.bool_]) -> None:
+    def _add_days(self, true: Masks, masks: Masks, visible: NDArray[np.bool_], at_start: NDArray[np.bool_]) -> None:
         change = THEMES[self.theme].change
         looks = np.cumsum(
             visible, 0, dtype=np.int64
         )  # number of a look at each pixel, so that clouds do not count as looks
-        at_start = np.take_along_axis(true, visible.argmax(0)[None], 0)[0] == change.before
         truly = _first_look(visible & (true == change.after), looks)
         given = _first_look(visible & (masks == change.after), looks)
-        changed = visible.any(0) & at_start & (truly < NEVER)
+        changed = at_start & (truly < NEVER)
         self.changed += int(changed.sum())
         self.right_days += int((changed & (given < NEVER) & (np.abs(given - truly) <= 1)).sum())
 
@@ -111,6 +119,12 @@ def hold_last(probs_TKHW: NDArray[np.float32], clear_THW: NDArray[np.bool_]) -> 
         last = np.where(clear, probs_TKHW[t], last)
         held[t] = last
     return held
+
+
+def _at_first_look(true: Masks, visible: NDArray[np.bool_]) -> Masks:
+    """True class of each pixel when its ground could first be seen; anything where it never could."""
+    first: Masks = np.take_along_axis(true, visible.argmax(0)[None], 0)[0]
+    return first
 
 
 def _first_look(where: NDArray[np.bool_], looks: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -72,9 +72,9 @@ def held_out_series(
 def masks_of(net: Stepping | Engine, series: Series) -> NDArray[np.uint8]:
     """Run a network over a series, date by date; (T, H, W) class ids, 255 where never clear."""
     if isinstance(net, torch.nn.Module):
-        return np.stack([*settle(stepped(net, series), net)])
+        return np.stack([*settle(stepped(net, series), lasting=net.lasting)])
     looks = zip(series.reflectance, series.clear, series.days, strict=True)
-    return np.stack([*settle(walked(net, series.spec.shape, looks), net.card.change)])
+    return np.stack([*settle(walked(net, series.spec.shape, looks), lasting=net.card.change.lasting)])
 
 
 @torch.no_grad()

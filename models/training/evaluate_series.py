@@ -84,4 +84,4 @@ def _masks_and_probs(
     engine: Engine, shape: tuple[int, int], looks: Iterable[Look]
 ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
     probs_TKHW = np.stack([*walked(engine, shape, looks)])
-    return np.stack([*settle(probs_TKHW, engine.card.change)]), probs_TKHW
+    return np.stack([*settle(probs_TKHW, lasting=engine.card.change.lasting)]), probs_TKHW

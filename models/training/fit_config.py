@@ -25,8 +25,6 @@ class FitConfig:
         dice_weight: of soft Dice beside cross-entropy.
         missed_weight: what a missed pixel of class 1 costs in the cross-entropy, a false alarm costing 1; probabilities
             stay true all the same (`models.training.losses.masked_loss`).
-        hindsight: share of the loss that asks what all looks of a series together say of each date, as the masks of a
-            lasting change do (`models.settling`); the rest asks what is believed at each date of the looks so far.
         save_every: steps between two saves; a killed run goes on from the last.
         validate_every: steps between two scores on validation landscapes.
         threads: CPU threads; set explicitly, since sums depend on it.
@@ -50,7 +48,6 @@ class FitConfig:
     average_decay: float = 0.995
     dice_weight: float = 0.5
     missed_weight: float = field(default=1.0, metadata=LATER)
-    hindsight: float = field(default=0.0, metadata=LATER)
     save_every: int = 100
     validate_every: int = 500
     threads: int = 1
@@ -67,7 +64,6 @@ class FitConfig:
         require(min(self.save_every, self.validate_every) >= 1, "fit.save_every, validate_every", "1 or more", 0)
         require(self.threads >= 1, "fit.threads", "1 or more", self.threads)
         require(self.missed_weight > 0, "fit.missed_weight", "more than 0", self.missed_weight)
-        require(0 <= self.hindsight <= 1, "fit.hindsight", "a share in 0..1", self.hindsight)
         require(self.clip_norm > 0, "fit.clip_norm", "more than 0", self.clip_norm)
         require(self.patience >= 0, "fit.patience", "0 or more", self.patience)
         require(0 <= self.keep < 1, "fit.keep", "a share of 0 or more, below 1", self.keep)

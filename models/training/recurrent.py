@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 import numpy as np
 import torch
@@ -18,7 +17,6 @@ from models.training.augment import augment
 from models.training.config import DataConfig, NetworkConfig, TrainConfig
 from models.training.datasets.open_series import open_series
 from models.training.datasets.series import SeriesSource
-from models.training.hindsight import hindsight
 from models.training.lesson import Answer
 from models.training.losses import build_loss, masked_loss
 from models.training.processes import Processes
@@ -43,8 +41,6 @@ class SeriesLesson:
         theme = about_series(config)
         if len(theme.classes) > 2 and config.fit.missed_weight != 1:
             raise ConfigRefused("fit.missed_weight: expected 1 (leave it out) where there are more than two classes")
-        if config.fit.hindsight > 0 and not theme.change.lasting:
-            raise ConfigRefused("fit.hindsight: expected 0 (leave it out) where the change does not last")
         self.config, self._source = config, open_series(config, theme)
         self.watched = "iou" if config.legend is None else "mean_iou"
         self.notes, self.fingerprint = self._source.notes, self._source.fingerprint
@@ -87,22 +83,19 @@ class _SeriesObjective(nn.Module):
             logprobs = self.net(x_BTCHW, clear_BTHW, day_BT)
         valid = clear_BTHW & (target_BTHW != MASK_NODATA)
         target = torch.where(valid, target_BTHW, 0)
-        whole = [self._processes.gather(share) for share in (logprobs.float(), target, valid, clear_BTHW)]
+        whole = [self._processes.gather(share) for share in (logprobs.float(), target, valid)]
         return {"loss": self._loss(*whole)}, None
 
-    def _loss(self, logprobs_BTKHW: Tensor, target_BTHW: Tensor, valid_BTHW: Tensor, clear_BTHW: Tensor) -> Tensor:
+    def _loss(self, logprobs_BTKHW: Tensor, target_BTHW: Tensor, valid_BTHW: Tensor) -> Tensor:
         """Ask for class 1 where there are two, else for all classes alike."""
         fit = self._fit
         if logprobs_BTKHW.shape[2] == 2:
-            ask = partial(masked_loss, dice_weight=fit.dice_weight, missed_weight=fit.missed_weight)
-            loss = ask(logprobs_BTKHW, target_BTHW, valid_BTHW)
-            if fit.hindsight == 0:
-                return loss
-            settled = hindsight(logprobs_BTKHW, clear_BTHW)
-            return torch.lerp(loss, ask(settled, target_BTHW, valid_BTHW), fit.hindsight)
+            return masked_loss(
+                logprobs_BTKHW, target_BTHW, valid_BTHW, dice_weight=fit.dice_weight, missed_weight=fit.missed_weight
+            )
         weights = {"cross_entropy": 1.0, "dice": fit.dice_weight}
-        build = build_loss({name: weight for name, weight in weights.items() if weight > 0})
-        return build(logprobs_BTKHW, target_BTHW, valid_BTHW)
+        loss = build_loss({name: weight for name, weight in weights.items() if weight > 0})
+        return loss(logprobs_BTKHW, target_BTHW, valid_BTHW)
 
 
 def about_series(config: TrainConfig) -> Theme:
@@ -119,9 +112,7 @@ def build(config: TrainConfig) -> RecurrentUNet:
     if not isinstance(config.network, NetworkConfig):
         raise TypeError(f"expected a configuration of the Recurrent U-Net; got {config.network}")
     theme = about_series(config)
-    net = RecurrentUNet(classes=len(theme.classes), head=theme.head, **dataclasses.asdict(config.network))
-    net.hindsight = config.fit.hindsight > 0
-    return net
+    return RecurrentUNet(classes=len(theme.classes), head=theme.head, **dataclasses.asdict(config.network))
 
 
 def draw_batch(config: TrainConfig, step: int, source: SeriesSource | None = None) -> SeriesBatch:
@@ -166,7 +157,7 @@ def make_card(config: TrainConfig, net: RecurrentUNet, source: SeriesSource | No
         description=theme.description,
         bands=source.bands,
         classes=theme.classes,
-        change=theme.change.model_copy(update={"hindsight": config.fit.hindsight > 0}),
+        change=theme.change,
         mean=config.network.mean,
         std=config.network.std,
         stride_px=net.stride_px,

@@ -54,7 +54,7 @@ def score_held_out_series(
     examples = list[Example]()
     for one in series:
         for number, chip in enumerate(_windows(one, net.stride_px)):
-            masks = np.stack([*settle(stepped(net, chip), net)])
+            masks = np.stack([*settle(stepped(net, chip), lasting=net.lasting)])
             valid = chip.clear & (chip.target != MASK_NODATA)
             counted.add(chip.target, masks, valid)
             last.add(chip.target[-1], masks[-1], valid[-1])

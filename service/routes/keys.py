@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.context import Here
 from service.identity import owner_administering
-from service.links import href, link
+from service.links import href
 from workers import keys
 from workers.database import writing
+from workers.links import link
 from workers.records import now, stamp
 
 router = APIRouter(prefix="/keys", tags=["keys"], dependencies=[Depends(owner_administering)])

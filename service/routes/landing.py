@@ -10,11 +10,12 @@ from service.collections import QUERYABLES_REL, STAC_VERSION
 from service.conformance import conforms_to
 from service.context import context_of
 from service.item_links import ITEM
-from service.links import href, link
+from service.links import href
 from service.media import OpenApi30
 from service.openapi import as_openapi_30
 from service.queryables import SCHEMA
 from workers.items import Collection
+from workers.links import link
 
 router = APIRouter(tags=["service"])
 

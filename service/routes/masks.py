@@ -10,8 +10,9 @@ from service.context import Here
 from service.errors import ProductUnknown
 from service.files import PARTS, stored_file
 from service.identity import Reader
-from service.links import href, link
+from service.links import href
 from workers.jobs import find_job, job_products
+from workers.links import link
 from workers.records import ProductRecord
 
 router = APIRouter(prefix="/masks", tags=["masks"])

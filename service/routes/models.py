@@ -12,9 +12,10 @@ from service.context import Here
 from service.files import PARTS, stored_file
 from service.identity import owner_reading
 from service.item_links import ITEM
-from service.links import href, link
+from service.links import href
 from service.media import GeoJson
 from service.model_items import WEIGHTS, model_item
+from workers.links import link
 from workers.local_store import LocalStore
 
 router = APIRouter(prefix="/models", tags=["models"], dependencies=[Depends(owner_reading)])

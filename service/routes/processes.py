@@ -14,7 +14,7 @@ from service.errors import ProcessUnknown
 from service.executions import Asked, asked, request_schema
 from service.identity import Writer, owner_reading
 from service.inputs import read_inputs
-from service.links import base_of, href, link
+from service.links import base_of, href
 from service.outputs import check_outputs
 from service.pages import Limit
 from service.processes import check_inputs, description, summary
@@ -23,6 +23,7 @@ from workers.database import writing
 from workers.dispatch import send
 from workers.idempotency import job_of_key
 from workers.jobs import create_job
+from workers.links import link
 from workers.records import JobRecord
 from workers.statuses import PROCESS
 from workers.subscribers import Subscriber, check_target

@@ -15,11 +15,12 @@ from service.context import Context, Here
 from service.identity import Reader
 from service.item_links import ITEM, item_document, with_fields
 from service.item_pages import Page, collection_of, find_item, find_items
-from service.links import href, link
+from service.links import href
 from service.media import GeoJson, SchemaJson
 from service.queryables import queryables
 from service.search import MAX_LIMIT, Search, SearchBody, read_body, read_query
 from workers.items import Collection
+from workers.links import link
 
 router = APIRouter(tags=["catalogue"])
 

@@ -64,6 +64,19 @@ def test_what_nobody_can_see_counts_only_everywhere(series: Series) -> None:
     assert scored.iou() == 1 > scored.iou_everywhere()
 
 
+def test_what_changed_before_its_first_look_was_not_witnessed() -> None:
+    spec = SeriesSpec("burned-area", 8, 8, dates=3, fire_chance=0.0, cloud_fraction=0.0)
+    burned, clear = np.zeros((3, 8, 8), bool), np.ones((3, 8, 8), bool)
+    burned[1:, :2] = True
+    clear[0, 0] = False  # the first row is not seen before it burns
+    made = dataclasses.replace(simulate(spec, 0), burned=burned, clear=clear, truly_clear=clear)
+    masks = truth(made)
+    masks[:, 0] = 0  # and is missed
+    scored = Accuracy("burned-area")
+    scored.add(made, masks)
+    assert (scored.iou(), scored.iou_witnessed()) == (0.5, 1)
+
+
 @pytest.mark.parametrize("name", RIVALS)
 def test_rivals_give_a_map_per_date_and_never_look_ahead(name: str, series: Series) -> None:
     torch.manual_seed(0)

@@ -16,17 +16,15 @@ def follow(
     inside: list[bool] | None = None,
     *,
     lasting: bool = False,
-    hindsight: bool = False,
 ) -> tuple[list[list[int]], list[list[int]]]:
     """Run rows of probabilities of `burned`, a row a date, on the days 100, 110, ...; masks and summary as lists."""
     probs = np.array(burned, np.float32)
     looks = np.array(clear) if clear is not None else probs >= 0
-    change = Change(name="burned", before=0, after=1, lasting=lasting, hindsight=hindsight)
-    history = History(np.array([inside or [True] * probs.shape[1]]), change)
+    history = History(np.array([inside or [True] * probs.shape[1]]), Change(name="burned", before=0, after=1))
     masks = []
     for date, (row, look) in enumerate(zip(probs, looks, strict=True)):
         history.look(_probs(row), look[None], 100 + 10 * date)
-    for date, mask in enumerate(settle(map(_probs, probs), change)):
+    for date, mask in enumerate(settle(map(_probs, probs), lasting=lasting)):
         masks.append(history.add(mask, 100 + 10 * date)[0].tolist())
     return masks, [plane[0].tolist() for plane in history.summary()]
 
@@ -75,21 +73,26 @@ def test_pixels_outside_the_area_are_nodata() -> None:
 
 
 def test_three_classes() -> None:
-    change = Change(name="cleared", before=2, after=0)
-    history = History(np.ones((1, 2), bool), change)
+    history = History(np.ones((1, 2), bool), Change(name="cleared", before=2, after=0))
     for day, probs in ((5, [[0.1, 0.2], [0.2, 0.5], [0.7, 0.3]]), (9, [[0.6, 0.2], [0.2, 0.2], [0.2, 0.6]])):
         row = np.array(probs, np.float32)[:, None]
         history.look(row, np.ones((1, 2), bool), day)
-        (settled,) = settle([row], change)
+        (settled,) = settle([row], lasting=False)
         mask = history.add(settled, day)
     assert mask.tolist() == [[0, 2]]
     assert next(history.summary()).tolist() == [[9, 0]]
 
 
-def test_what_lasts_only_grows_and_is_dated_by_its_first_alarm() -> None:
-    masks, (change, first, _, confidence, _) = follow([[0.1, 0.2], [0.8, 0.9], [0.3, 0.2], [0.45, 0.9]], lasting=True)
-    assert masks == [[0, 0], [1, 1], [1, 1], [1, 1]]
-    assert (change, first, confidence) == ([110, 110], [2, 2], [45, 90])
+def test_what_lasts_only_grows_and_is_dated_by_the_first_alarm_that_held() -> None:
+    masks, (change, first, _, confidence, _) = follow([[0.1, 0.2], [0.8, 0.9], [0.41, 0.2], [0.45, 0.9]], lasting=True)
+    assert masks == [[0, 0], [1, 0], [1, 0], [1, 1]]
+    assert (change, first, confidence) == ([110, 130], [2, 4], [45, 90])
+
+
+def test_under_cloud_an_alarm_holds() -> None:
+    """A date that is not clear repeats the one before."""
+    masks, (change, *_) = follow([[0.1], [0.9], [0.9], [0.95]], clear=[[True], [True], [False], [True]], lasting=True)
+    assert (masks, change) == ([[0], [1], [1], [1]], [110])
 
 
 def test_an_alarm_that_the_last_date_refutes_is_taken_back_everywhere() -> None:
@@ -101,25 +104,4 @@ def test_an_alarm_that_the_last_date_refutes_is_taken_back_everywhere() -> None:
 def test_what_lasts_and_was_never_seen_is_nodata() -> None:
     masks, _ = follow([[NEVER], [NEVER]], lasting=True)
     assert masks == [[255], [255]]
-    for hindsight in (False, True):
-        assert [*settle([], Change(name="burned", before=0, after=1, lasting=True, hindsight=hindsight))] == []
-
-
-def test_with_hindsight_a_change_has_set_in_when_all_looks_together_say_so() -> None:
-    """An early alarm that was refuted dates nothing; a doubt that was followed by certainty does."""
-    refuted, doubted = [0.001, 0.5, 0.001, 0.0015, 0.99], [0.001, 0.0012, 0.3, 0.99, 0.995]
-    probs = [list(pair) for pair in zip(refuted, doubted, strict=True)]
-    _, (with_it, *_) = follow(probs, lasting=True, hindsight=True)
-    _, (without, *_) = follow(probs, lasting=True)
-    assert with_it == [140, 120]
-    assert without == [110, 130]
-
-
-def test_with_hindsight_what_is_under_cloud_waits_and_the_last_date_decides() -> None:
-    masks, (change, first, *_) = follow(
-        [[NEVER, 0.02, 0.9], [0.01, 0.02, 0.1], [0.01, 0.02, 0.39], [0.9, 0.41, 0.3]], lasting=True, hindsight=True
-    )
-    assert [mask[0] for mask in masks] == [255, 0, 0, 1]
-    assert [mask[2] for mask in masks] == [0, 0, 0, 0]
-    assert masks[-1][1] == 1
-    assert (change[0], first[0]) == (130, 4)
+    assert [*settle([], lasting=True)] == []
