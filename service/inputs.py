@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
-from anyio import from_thread
+from fastapi.concurrency import run_in_threadpool
 
 from service.bodies import body_validation
 from service.errors import InputsRefused
@@ -32,8 +32,8 @@ _QUALIFIED = {"value", "mediaType", "encoding", "schema", "format"}
 _LINK = {"href", "rel", "type", "hreflang", "title"}
 
 
-def read_inputs(written: Mapping[str, Any], settings: Settings) -> SegmentInputs:
-    """Read the inputs of an execution; in a thread of the app, for what lies elsewhere is fetched.
+async def read_inputs(written: Mapping[str, Any], settings: Settings) -> SegmentInputs:
+    """Read the inputs of an execution, and fetch what lies elsewhere: that holds no thread.
 
     Args:
         written: name -> JSON value, {"value": ...} or {"href": ...}.
@@ -44,15 +44,19 @@ def read_inputs(written: Mapping[str, Any], settings: Settings) -> SegmentInputs
         AddressRefused: an address is not among the sources.
         RequestValidationError: an input is missing, unknown or has another value than it may have.
     """
-    values = {name: _value(name, value, settings) for name, value in written.items()}
+    values = {name: await _value(name, value, settings) for name, value in written.items()}
+    return await run_in_threadpool(_validated, values)
+
+
+def _validated(values: Mapping[str, Any]) -> SegmentInputs:
     with body_validation():
         return WrittenInputs.model_validate({"inputs": values}).inputs
 
 
-def _value(name: str, written: Any, settings: Settings) -> Any:
+async def _value(name: str, written: Any, settings: Settings) -> Any:
     if isinstance(written, dict) and "href" in written:
         _check_keys(name, written, _LINK, "a link")
-        return _fetched(name, written, settings)
+        return await _fetched(name, written, settings)
     if isinstance(written, dict) and "value" in written and "type" not in written:
         _check_keys(name, written, _QUALIFIED, "a qualified value")
         _check_format(name, {**written, **_mapping(written.get("format"))})
@@ -60,7 +64,7 @@ def _value(name: str, written: Any, settings: Settings) -> Any:
     return written
 
 
-def _fetched(name: str, link: Mapping[str, Any], settings: Settings) -> Any:
+async def _fetched(name: str, link: Mapping[str, Any], settings: Settings) -> Any:
     href = link["href"]
     if not isinstance(href, str) or len(href) > MAX_URL_CHARACTERS:
         raise InputsRefused(f"inputs.{name}.href: expected an address of at most {MAX_URL_CHARACTERS} characters")
@@ -69,9 +73,9 @@ def _fetched(name: str, link: Mapping[str, Any], settings: Settings) -> Any:
     if not rules.sources:
         raise AddressRefused("this service takes no input by reference; send its value")
     check_url(href, rules)
-    text = from_thread.run(_fetch, name, href, settings)
+    text = await _fetch(name, href, settings)
     try:
-        return json.loads(text)
+        return await run_in_threadpool(json.loads, text)
     except (ValueError, RecursionError) as err:
         raise InputsRefused(f"inputs.{name}: what lies at {_shown(href)} is not JSON") from err
 

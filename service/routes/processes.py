@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from models.registry import list_models
@@ -17,7 +18,7 @@ from service.inputs import read_inputs
 from service.links import base_of, href
 from service.outputs import check_outputs
 from service.pages import Limit
-from service.processes import check_inputs, description, summary
+from service.processes import SegmentInputs, check_inputs, description, summary
 from service.statuses import status_info
 from workers.database import writing
 from workers.dispatch import send
@@ -51,16 +52,20 @@ def process(process_id: str, request: Request, here: Here) -> dict[str, Any]:
 
 
 @router.post("/{process_id}/execution", status_code=201, summary="Start a job", openapi_extra=_BODY)
-def execute(
+async def execute(
     process_id: str, execution: Annotated[Asked, Depends(asked)], request: Request, here: Here, owner: Writer
 ) -> JSONResponse:
     """Start a job; its state is at the address in Location."""
     _check_process(process_id)
-    job = _repeated(here, owner, execution) or _started(request, here, owner, execution)
+    job = await run_in_threadpool(_repeated, here, owner, execution)
+    if job is None:
+        inputs = await read_inputs(execution.body.inputs, here.settings)
+        job = await run_in_threadpool(_started, request, here, owner, execution, inputs)
     headers = {"Location": href(request, f"/jobs/{job.id}")}
     if any("respond-async" in preferred for preferred in request.headers.getlist("prefer")):
         headers["Preference-Applied"] = "respond-async"
-    return JSONResponse(status_info(request, job), 201, headers=headers)
+    told = await run_in_threadpool(status_info, request, job)
+    return JSONResponse(told, 201, headers=headers)
 
 
 def _repeated(here: Context, owner: str, execution: Asked) -> JobRecord | None:
@@ -71,14 +76,14 @@ def _repeated(here: Context, owner: str, execution: Asked) -> JobRecord | None:
         return job_of_key(session, owner, execution.once)
 
 
-def _started(request: Request, here: Context, owner: str, execution: Asked) -> JobRecord:
+def _started(request: Request, here: Context, owner: str, execution: Asked, given: SegmentInputs) -> JobRecord:
     settings, body, subscriber = here.settings, execution.body, None
     wanted = check_outputs(body.outputs, body.response)
     if body.subscriber is not None:
         subscriber = Subscriber(base_of(request), body.subscriber.by_event())
         for uri in subscriber.urls.values():
             check_target(uri, settings)
-    inputs = check_inputs(read_inputs(body.inputs, settings), settings.model_folders, settings.max_aoi_km2)
+    inputs = check_inputs(given, settings.model_folders, settings.max_aoi_km2)
     with writing(here.sessions) as session:
         job = create_job(
             session, owner, inputs, settings.jobs_at_once, settings.stored_mb, execution.once, subscriber, wanted
