@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from workers.database import epoch
@@ -29,6 +29,11 @@ STATES = {
     Event.IN_PROGRESS: (JobState.SEGMENTING, JobState.ASSEMBLING),
 }
 """The states of a job in which an event is to be told."""
+
+
+def any_open(session: Session) -> bool:
+    """Tell whether there may be anything to tell, without a transaction that writes."""
+    return bool(session.scalar(select(exists().where(~CallbackRecord.over))))
 
 
 def take_due(session: Session, *, lease_s: float, most: int) -> list[Call]:
@@ -63,7 +68,8 @@ def settle_call(session: Session, call: Call, answer: Answer) -> None:
     """Write down how an attempt went; in the caller's transaction."""
     if answer.accepted:
         over = call.event != Event.IN_PROGRESS
-        _write(session, call, told=call.news, tries=0, due=0.0, outcome=answer.text, over=over)
+        tries = call.tries if over else 0
+        _write(session, call, told=call.news, tries=tries, due=0.0, outcome=answer.text, over=over)
     elif answer.gone or call.tries > len(WAITS_S):
         _write(session, call, outcome=f"{answer.text}; given up", over=True)
         over = True
@@ -85,10 +91,8 @@ def _close_void(session: Session) -> None:
         if event == Event.FAILED:
             continue  # a job may be dismissed before anybody knows of its success; `settle_call` closes it
         others = [state for state in FINAL if state not in states]
-        ended = select(JobRecord.id).where(JobRecord.state.in_(others))
-        void = update(CallbackRecord).where(
-            ~CallbackRecord.over, CallbackRecord.event == event, CallbackRecord.job_id.in_(ended)
-        )
+        ended = exists().where(JobRecord.id == CallbackRecord.job_id, JobRecord.state.in_(others))
+        void = update(CallbackRecord).where(~CallbackRecord.over, CallbackRecord.event == event, ended)
         session.execute(_quietly(void).values(over=True))
 
 

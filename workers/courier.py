@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from workers.callback_secrets import secret_of, signature
-from workers.callbacks import Answer, Call, settle_call, take_due
+from workers.callbacks import Answer, Call, any_open, settle_call, take_due
 from workers.database import writing
 from workers.errors import AddressRefused, AddressUnreachable
 from workers.jobs import job_products
@@ -59,6 +59,9 @@ def deliver(place: Workplace, *, verify: bool | ssl.SSLContext = True) -> int:
         place: of the worker.
         verify: by which authorities TLS proves a receiver's name.
     """
+    with place.sessions() as session:
+        if not any_open(session):
+            return 0
     with writing(place.sessions) as session:
         calls = take_due(session, lease_s=LEASE_S, most=AT_ONCE)
     if calls:
@@ -68,24 +71,37 @@ def deliver(place: Workplace, *, verify: bool | ssl.SSLContext = True) -> int:
 
 async def _make(place: Workplace, calls: list[Call], verify: bool | ssl.SSLContext) -> None:
     async with open_outbound_async(rules_of(place.settings), timeout_s=DEADLINE_S, verify=verify) as client:
-        await asyncio.gather(*(_attempt(place, client, call) for call in calls))
+        made = await asyncio.gather(*(_attempt(place, client, call) for call in calls), return_exceptions=True)
+    for failed in made:
+        if failed is not None:
+            raise failed
 
 
 async def _attempt(place: Workplace, client: httpx.AsyncClient, call: Call) -> None:
+    try:
+        answer = await _tell(place, client, call)
+    except SQLAlchemyError:
+        raise
+    except Exception:
+        log.exception("callback failed", job=call.job.id)
+        answer = Answer("internal error; the operator finds its details in the log")
+    about = {"job": call.job.id, "of": call.event, "attempt": call.tries}
+    log.info("called back", **about, accepted=answer.accepted, answer=answer.text)
+    await asyncio.to_thread(_settle, place, call, answer)
+
+
+async def _tell(place: Workplace, client: httpx.AsyncClient, call: Call) -> Answer:
     body, headers = await asyncio.to_thread(_message, place, call)
     try:
         async with (
             asyncio.timeout(DEADLINE_S),
             client.stream("POST", call.url, content=body, headers=headers) as response,
         ):
-            answer = _read(response)
+            return _read(response)
     except TimeoutError:
-        answer = Answer(f"no answer within {DEADLINE_S:.0f} s")
+        return Answer(f"no answer within {DEADLINE_S:.0f} s")
     except (httpx.HTTPError, AddressRefused, AddressUnreachable) as err:
-        answer = Answer(str(err) or type(err).__name__)
-    about = {"job": call.job.id, "of": call.event, "attempt": call.tries}
-    log.info("called back", **about, accepted=answer.accepted, answer=answer.text)
-    await asyncio.to_thread(_settle, place, call, answer)
+        return Answer(str(err) or type(err).__name__)
 
 
 def _read(response: httpx.Response) -> Answer:

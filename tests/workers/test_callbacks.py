@@ -115,7 +115,8 @@ def test_a_receiver_that_is_away_is_told_later_the_same_message(place: Workplace
     assert deliver(place) == 1
     assert len(receiver.got) == 4
     assert len({headers["webhook-id"] for _, headers, _ in receiver.got}) == 1
-    assert standing(place, job)["success"]["outcome"] == "answered 200"
+    told = standing(place, job)["success"]
+    assert (told["over"], told["attempts"], told["outcome"]) == (True, 4, "answered 200")
 
 
 def test_pauses_grow_and_end_after_about_a_day(place: Workplace, receiver: Receiver) -> None:
@@ -238,6 +239,18 @@ def test_what_a_courier_took_before_it_died_is_due_again(place: Workplace, recei
     time.sleep(0.4)
     assert deliver(place) == 1
     assert paths(receiver) == ["/well"]
+
+
+def test_a_message_that_cannot_be_made_holds_up_no_other(place: Workplace, receiver: Receiver) -> None:
+    broken, whole = subscribed(place, receiver), subscribed(place, receiver)
+    for job in (broken, whole):
+        become(place, job, JobState.SUCCESSFUL)
+    with writing(place.sessions) as session:
+        session.get_one(JobRecord, broken).wanted = {"colour": "blue"}
+    assert deliver(place) == 2
+    assert [headers["chronoseg-job"] for _, headers, _ in receiver.got] == [f"{BASE}/jobs/{whole}"]
+    assert standing(place, broken)["success"]["outcome"].startswith("internal error")
+    assert not standing(place, broken)["success"]["over"]
 
 
 def test_slow_receivers_of_one_owner_leave_room_for_others(place: Workplace, receiver: Receiver) -> None:
