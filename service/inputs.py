@@ -44,7 +44,8 @@ async def read_inputs(written: Mapping[str, Any], settings: Settings) -> Segment
         AddressRefused: an address is not among the sources.
         RequestValidationError: an input is missing, unknown or has another value than it may have.
     """
-    values = {name: await _value(name, value, settings) for name, value in written.items()}
+    known = SegmentInputs.model_fields  # nothing is fetched for what is refused anyway
+    values = {name: await _value(name, it, settings) if name in known else it for name, it in written.items()}
     return await run_in_threadpool(_validated, values)
 
 

@@ -21,6 +21,7 @@ class Receiver:
         answers: statuses of the next answers; 200 once there are none left.
         headers: of every answer.
         holds: path -> what is read there.
+        asked: paths that were read, in order.
         dripping: set to send an answer's head byte by byte, without an end.
     """
 
@@ -29,6 +30,7 @@ class Receiver:
     answers: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     holds: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
     dripping: threading.Event = field(default_factory=threading.Event)
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -58,6 +60,7 @@ def receiving() -> Iterator[Receiver]:
             self.end_headers()
 
         def do_GET(self) -> None:
+            receiver.asked.append(self.path)
             if receiver.dripping.is_set():
                 self._drip()
                 return

@@ -203,6 +203,15 @@ def test_what_lies_elsewhere_and_is_refused(
     assert said in answer.json()["detail"]
 
 
+def test_nothing_is_fetched_for_an_input_that_there_is_not(
+    elsewhere: tuple[httpx.Client, Receiver, Context],
+) -> None:
+    http, server, _ = elsewhere
+    many = {f"other{number}": {"href": server.url("/areas/a.json")} for number in range(50)}
+    answer = http.post(EXECUTE, json={"inputs": INPUTS | many})
+    assert (answer.status_code, server.asked) == (422, [])
+
+
 def test_an_input_that_drips_is_given_up(
     elsewhere: tuple[httpx.Client, Receiver, Context], monkeypatch: pytest.MonkeyPatch
 ) -> None:
