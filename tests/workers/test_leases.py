@@ -4,6 +4,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from importlib import import_module
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -153,6 +154,8 @@ def test_times_come_back_with_their_zone(sessions: Sessions) -> None:
 
 
 def test_the_migrations_make_what_the_records_say(sessions: Sessions) -> None:
+    for module in ("callback_secrets", "idempotency", "items", "keys", "records", "subscribers", "uploads"):
+        import_module(f"workers.{module}")  # each has tables, whichever other tests have imported
     with sessions() as session:
         by_hand = "items_boxes"  # the spatial index, which no table of SQLAlchemy's describes
         options = {"compare_type": True, "include_name": lambda name, *_: not str(name).startswith(by_hand)}
