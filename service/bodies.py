@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from service.errors import BodyStalled, BodyTooLarge
+from service.media import essence
 
 BATCH_BYTES = 1 << 20
 STALL_S = 60.0
@@ -32,7 +33,7 @@ def check_length(request: Request, max_bytes: int) -> None:
 
 def media_type_of(request: Request) -> str:
     """Return the media type of a request's body, without its parameters, in lower case; "" where it tells none."""
-    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+    return essence(request.headers.get("content-type", ""))
 
 
 @contextmanager

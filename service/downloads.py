@@ -32,10 +32,10 @@ def results_zip(request: Request, here: Context, job: JobRecord, products: Seque
     """
     project = project_of(here.store, job, products, lambda name: f"./{name}")
     for product in products:
-        here.store.stat(f"masks/{job.id}/{product.name}")
+        here.store.stat(product.key)
     entries = [
         Entry(NAME, len(project), partial(_whole, project)),
-        *(Entry(p.name, p.size, partial(here.store.read, f"masks/{job.id}/{p.name}")) for p in products),
+        *(Entry(p.name, p.size, partial(here.store.read, p.key)) for p in products),
     ]
     parts = [hashlib.sha256(project).hexdigest(), *(f"{p.name} {p.size} {p.sha256}" for p in products)]
     headers = {**_headers(job, "\n".join(parts).encode(), f"{job.id}.zip"), "Accept-Ranges": "none"}

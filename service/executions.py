@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import Header, Request
 from fastapi.concurrency import run_in_threadpool
@@ -17,7 +17,7 @@ from service.outputs import OUTPUTS, OutputAsked
 from service.processes import SegmentInputs
 from workers.idempotency import Once
 from workers.outbound import MAX_URL_CHARACTERS
-from workers.results import Form
+from workers.results import Form, Transmission
 from workers.subscribers import Event
 
 MAX_BODY_BYTES = 16_000_000
@@ -47,7 +47,7 @@ def request_schema() -> dict[str, Any]:
     output = {
         "type": "object",
         "properties": {
-            "transmissionMode": {"type": "string", "enum": ["value", "reference"]},
+            "transmissionMode": {"type": "string", "enum": list(get_args(Transmission))},
             "format": {"type": "object", "properties": {"mediaType": {"type": "string"}}},
         },
     }
@@ -57,7 +57,7 @@ def request_schema() -> dict[str, Any]:
         "properties": {
             "inputs": {**inputs, "properties": properties},
             "outputs": {"type": "object", "properties": dict.fromkeys(OUTPUTS, output), "additionalProperties": False},
-            "response": {"type": "string", "enum": ["document", "raw"]},
+            "response": {"type": "string", "enum": list(get_args(Form))},
             "subscriber": SubscriberUris.model_json_schema(),
         },
     }

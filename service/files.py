@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from service.problems import OWN, precondition_failed, problem
 from service.ranges import Unsatisfiable, parse_range, precondition, range_holds
+from workers.records import ProductRecord
 from workers.store import Store
 
 CACHED = "private, max-age=3600"
@@ -23,6 +24,11 @@ PARTS: dict[int | str, dict[str, Any]] = {
     304: {"description": "The client has these very bytes"},
 }
 """What the OpenAPI document says of a file's answers, beside the whole file."""
+
+
+def stored_product(request: Request, store: Store, product: ProductRecord) -> Response:
+    """Answer a GET or HEAD with a job's product; see `stored_file`."""
+    return stored_file(request, store, product.key, media_type=product.media_type, etag=f'"{product.sha256}"')
 
 
 def stored_file(request: Request, store: Store, key: str, *, media_type: str, etag: str) -> Response:

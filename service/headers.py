@@ -15,6 +15,9 @@ PAGES = ("/docs", "/redoc")
 
 ON_DATA = {**ALWAYS, "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
 ON_PAGES = {**ALWAYS, "Content-Security-Policy": "frame-ancestors 'none'"}
+NO_STORE = {"Cache-Control": "no-store"}
+"""On what holds a secret."""
+
 HSTS = "max-age=31536000"
 
 

@@ -15,14 +15,13 @@ from fastapi.concurrency import run_in_threadpool
 
 from service.bodies import body_validation
 from service.errors import InputsRefused
+from service.executions import MAX_BODY_BYTES
+from service.media import essence
 from service.processes import SegmentInputs, WrittenInputs
 from workers.errors import AddressRefused, AddressUnreachable
 from workers.outbound import MAX_URL_CHARACTERS, check_url, open_outbound_async
-from workers.references import reference_rules
+from workers.references import reference_rules, shown
 from workers.settings import Settings
-
-MAX_BYTES = 16_000_000
-"""Most bytes of one input that lies elsewhere."""
 
 DEADLINE_S = 15.0
 """How long an input may take to come, all in all."""
@@ -78,7 +77,7 @@ async def _fetched(name: str, link: Mapping[str, Any], settings: Settings) -> An
     try:
         return await run_in_threadpool(json.loads, text)
     except (ValueError, RecursionError) as err:
-        raise InputsRefused(f"inputs.{name}: what lies at {_shown(href)} is not JSON") from err
+        raise InputsRefused(f"inputs.{name}: what lies at {shown(href)} is not JSON") from err
 
 
 async def _fetch(name: str, href: str, settings: Settings) -> bytes:
@@ -90,15 +89,17 @@ async def _fetch(name: str, href: str, settings: Settings) -> bytes:
             client.stream("GET", href, headers={"Accept": "application/geo+json, application/json"}) as response,
         ):
             if response.status_code != httpx.codes.OK:
-                raise InputsRefused(f"inputs.{name}: {_shown(href)} answers {response.status_code}; expected 200")
+                raise InputsRefused(f"inputs.{name}: {shown(href)} answers {response.status_code}; expected 200")
             async for chunk in response.aiter_bytes():
                 found += chunk
-                if len(found) > MAX_BYTES:
-                    raise InputsRefused(f"inputs.{name}: {_shown(href)} has more than {MAX_BYTES} bytes; simplify it")
+                if len(found) > MAX_BODY_BYTES:
+                    raise InputsRefused(
+                        f"inputs.{name}: {shown(href)} has more than {MAX_BODY_BYTES} bytes; simplify it"
+                    )
     except TimeoutError as err:
-        raise InputsRefused(f"inputs.{name}: {_shown(href)} took longer than {DEADLINE_S:g} s; send its value") from err
+        raise InputsRefused(f"inputs.{name}: {shown(href)} took longer than {DEADLINE_S:g} s; send its value") from err
     except (httpx.HTTPError, AddressUnreachable) as err:
-        raise InputsRefused(f"inputs.{name}: {_shown(href)} cannot be read: {err or type(err).__name__}") from err
+        raise InputsRefused(f"inputs.{name}: {shown(href)} cannot be read: {err or type(err).__name__}") from err
     return bytes(found)
 
 
@@ -109,7 +110,7 @@ def _check_keys(name: str, written: Mapping[str, Any], known: set[str], what: st
 
 def _check_format(name: str, told: Mapping[str, Any]) -> None:
     media_type = told.get("mediaType") or ""
-    if not isinstance(media_type, str) or media_type.split(";")[0].strip().lower() not in _JSON:
+    if not isinstance(media_type, str) or essence(media_type) not in _JSON:
         raise InputsRefused(
             f"inputs.{name}: expected application/json or application/geo+json; got {media_type!r:.100}"
         )
@@ -119,8 +120,3 @@ def _check_format(name: str, told: Mapping[str, Any]) -> None:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _shown(href: str) -> str:
-    """Return an address without its query, which may hold a signature."""
-    return href.split("?", maxsplit=1)[0][:200]

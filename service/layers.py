@@ -99,7 +99,7 @@ def product_layer(job: JobRecord, product: ProductRecord) -> Layer:
         title=product.title or product.name,
         path=product_tiles(job.id, product.name),
         query="",
-        key=f"masks/{job.id}/{product.name}",
+        key=product.key,
         digest=product.sha256,
         draw=partial(_draw_product, name=product.name, days=days),
     )

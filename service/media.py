@@ -11,6 +11,11 @@ from fastapi.responses import JSONResponse
 PNG = "image/png"
 
 
+def essence(media_type: str) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return media_type.split(";", maxsplit=1)[0].strip().lower()
+
+
 class GeoJson(JSONResponse):
     """A STAC Item, or a page of them; the largest documents here, so written by the quickest writer."""
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import uuid4
 
+from service.media import essence
+
 _LINE = b"\r\n"
 
 
@@ -36,7 +38,7 @@ class Multipart:
     @property
     def media_type(self) -> str:
         """Media type with its parameters; the first part is the root."""
-        root = self._parts[0].headers["Content-Type"].split(";")[0]
+        root = essence(self._parts[0].headers["Content-Type"])
         return f'multipart/related; type="{root}"; boundary={self._boundary}'
 
     def size(self) -> int:

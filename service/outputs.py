@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from service.errors import InputsRefused
 from service.files import COG
+from service.media import essence
 from workers.results import Form, Transmission, Wanted
 
 
@@ -25,7 +26,7 @@ def check_outputs(asked: Mapping[str, OutputAsked] | None, response: Form | None
         if name not in OUTPUTS:
             raise InputsRefused(f"outputs: no output {name[:100]!r}; there are: {', '.join(OUTPUTS)}")
         own, wanted = OUTPUTS[name][1]["contentMediaType"], one.format.mediaType if one.format else None
-        if wanted is not None and wanted.split(";")[0].strip().lower() != own.split(";")[0]:
+        if wanted is not None and essence(wanted) != essence(own):
             raise InputsRefused(f"outputs.{name}: expected the format {own}; got {wanted[:100]!r}")
     if asked is None:
         return Wanted(response or "document", None, others)

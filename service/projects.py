@@ -39,7 +39,7 @@ def project_of(store: Store, job: JobRecord, products: Sequence[ProductRecord], 
     from workers.plan import Plan
 
     plan = Plan.from_json(job.plan or {})
-    layers = list(_layers(plan, _Shelf(store, job.id, products, source)))
+    layers = list(_layers(plan, _Shelf(store, products, source)))
     periods = _periods(plan.dates)
     whole = Period(periods[0].start, periods[-1].end)
     title = f"{plan.model_id}, {plan.dates[0].date} to {plan.dates[-1].date}"
@@ -50,10 +50,8 @@ def project_of(store: Store, job: JobRecord, products: Sequence[ProductRecord], 
 class _Shelf:
     """Makes layers of a job's products; a style that several share is read once."""
 
-    def __init__(
-        self, store: Store, job_id: str, products: Sequence[ProductRecord], source: Callable[[str], str]
-    ) -> None:
-        self._store, self._job_id, self._source = store, job_id, source
+    def __init__(self, store: Store, products: Sequence[ProductRecord], source: Callable[[str], str]) -> None:
+        self._store, self._source = store, source
         self._products = {product.name: product for product in products}
         self._styles: dict[str, bytes] = {}
 
@@ -73,10 +71,10 @@ class _Shelf:
         )  # fmt: skip
 
     def _style(self, name: str) -> bytes:
-        digest = self._products[name].sha256
-        if digest not in self._styles:
-            self._styles[digest] = b"".join(self._store.read(f"masks/{self._job_id}/{name}"))
-        return self._styles[digest]
+        product = self._products[name]
+        if product.sha256 not in self._styles:
+            self._styles[product.sha256] = b"".join(self._store.read(product.key))
+        return self._styles[product.sha256]
 
 
 def _layers(plan: Plan, shelf: _Shelf) -> Iterator[ProjectLayer]:

@@ -12,8 +12,9 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from service.context import Context
-from service.files import stored_file
+from service.files import stored_product
 from service.links import base_of
+from service.media import essence
 from service.multipart import Multipart, Part
 from workers.records import JobRecord, ProductRecord
 from workers.results import Picked, Wanted, reference_to, results_document
@@ -32,7 +33,7 @@ def results_response(request: Request, here: Context, job: JobRecord, products: 
         return Response(status_code=204)
     for one in picked:
         if one.by_value:
-            here.store.stat(_key(one.product))
+            here.store.stat(one.product.key)
     if wanted.form == "document":
         return _document(request, here.store, picked)
     return _raw(request, here.store, picked)
@@ -53,8 +54,7 @@ def _raw(request: Request, store: Store, picked: Sequence[Picked]) -> Response:
         told = [_link_header(reference_to(one.product, base)) for one in picked]
         return Response(status_code=204, headers={"Link": ", ".join(told)})
     if len(picked) == 1:
-        product = picked[0].product
-        return stored_file(request, store, _key(product), media_type=product.media_type, etag=f'"{product.sha256}"')
+        return stored_product(request, store, picked[0].product)
     whole = Multipart([_part(store, one, base) for one in picked])
     headers = {"Content-Length": str(whole.size())}
     if request.method == "HEAD":
@@ -69,7 +69,7 @@ def _part(store: Store, picked: Picked, base: str) -> Part:
     if not picked.by_value:
         return Part({**headers, "Content-Location": reference_to(product, base)["href"]}, 0, tuple)
     binary = {**headers, "Content-Transfer-Encoding": "binary"}
-    return Part(binary, product.size, partial(store.read, _key(product)))
+    return Part(binary, product.size, partial(store.read, product.key))
 
 
 def _document_chunks(store: Store, picked: Iterable[Picked], base: str) -> Iterator[bytes]:
@@ -87,7 +87,7 @@ def _document_chunks(store: Store, picked: Iterable[Picked], base: str) -> Itera
 
 def _qualified(store: Store, product: ProductRecord) -> Iterator[bytes]:
     """Yield a value with its media type: JSON as it is, text as a string, all else in base64."""
-    chunks, kind = store.read(_key(product)), product.media_type.split(";")[0]
+    chunks, kind = store.read(product.key), essence(product.media_type)
     yield b'{"mediaType": ' + json.dumps(product.media_type).encode()
     if kind.endswith(("/json", "+json")):
         yield b', "value": '
@@ -113,10 +113,6 @@ def _base64(chunks: Iterable[bytes]) -> Iterator[bytes]:
             yield base64.b64encode(rest[:whole])
             rest = rest[whole:]
     yield base64.b64encode(rest)
-
-
-def _key(product: ProductRecord) -> str:
-    return f"masks/{product.job_id}/{product.name}"
 
 
 def _link_header(link: Mapping[str, str]) -> str:

@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, exists, or_, select, update
+from sqlalchemy import ColumnElement, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from workers.database import epoch
+from workers.database import changed_rows, epoch
 from workers.jobs import FINAL
 from workers.records import JobRecord, JobState
 from workers.statuses import progress_pct
@@ -78,7 +78,7 @@ def settle_call(session: Session, call: Call, answer: Answer) -> None:
         _write(session, call, due=epoch() + wait_s, outcome=answer.text)
         over = False
     if over and call.event == Event.SUCCESS:  # what becomes of the results later is no failure
-        session.execute(_quietly(update(CallbackRecord).where(CallbackRecord.job_id == call.job.id)).values(over=True))
+        changed_rows(session, update(CallbackRecord).where(CallbackRecord.job_id == call.job.id).values(over=True))
 
 
 def _is_time() -> ColumnElement[bool]:
@@ -93,7 +93,7 @@ def _close_void(session: Session) -> None:
         others = [state for state in FINAL if state not in states]
         ended = exists().where(JobRecord.id == CallbackRecord.job_id, JobRecord.state.in_(others))
         void = update(CallbackRecord).where(~CallbackRecord.over, CallbackRecord.event == event, ended)
-        session.execute(_quietly(void).values(over=True))
+        changed_rows(session, void.values(over=True))
 
 
 def _news(event: Event, job: JobRecord) -> str:
@@ -104,28 +104,20 @@ def _news(event: Event, job: JobRecord) -> str:
 
 
 def _take(session: Session, record: CallbackRecord, lease_s: float) -> bool:
-    taking = _quietly(update(CallbackRecord).where(*_same(record.job_id, record.event, record.tries)))
-    taking = taking.where(~CallbackRecord.over, CallbackRecord.told == record.told)
-    return _changed(session, taking.values(due=epoch() + lease_s, tries=CallbackRecord.tries + 1))
+    taking = update(CallbackRecord).where(
+        *_same(record.job_id, record.event, record.tries), ~CallbackRecord.over, CallbackRecord.told == record.told
+    )
+    return changed_rows(session, taking.values(due=epoch() + lease_s, tries=CallbackRecord.tries + 1)) == 1
 
 
 def _write(session: Session, call: Call, **values: Any) -> None:
     """Write to the record if the attempt is still ours."""
-    writing = _quietly(update(CallbackRecord).where(*_same(call.job.id, call.event, call.tries)))
-    _changed(session, writing.values(**values))
+    still_ours = update(CallbackRecord).where(*_same(call.job.id, call.event, call.tries))
+    changed_rows(session, still_ours.values(**values))
 
 
 def _same(job_id: str, event: str, tries: int) -> list[ColumnElement[bool]]:
     return [CallbackRecord.job_id == job_id, CallbackRecord.event == event, CallbackRecord.tries == tries]
-
-
-def _quietly(statement: Any) -> Any:
-    return statement.execution_options(synchronize_session=False)
-
-
-def _changed(session: Session, statement: Any) -> bool:
-    result = session.execute(statement)
-    return isinstance(result, CursorResult) and result.rowcount == 1
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Float, create_engine, event, text
+from sqlalchemy import Connection, CursorResult, Engine, Float, Update, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
@@ -45,6 +45,12 @@ def writing(sessions: Sessions) -> Iterator[Session]:
         session.connection(execution_options={"begin": "IMMEDIATE"})
         yield session
         session.commit()
+
+
+def changed_rows(session: Session, statement: Update) -> int:
+    """Execute an update, without telling the objects that the session holds, and return how many rows it changed."""
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    return result.rowcount if isinstance(result, CursorResult) else 0
 
 
 def migrate(url: str) -> None:

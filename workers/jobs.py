@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from workers.database import epoch
+from workers.database import changed_rows, epoch
 from workers.errors import JobRefused, JobsAtOnce, JobUnknown
 from workers.idempotency import Once, job_of_key, keep_key
 from workers.items import forget_masks
@@ -78,11 +78,11 @@ def create_job(
     try:
         if once is not None:
             keep_key(session, owner, once, job.id)
-        if subscriber is not None:
-            subscribe(session, job, subscriber)
     except IntegrityError:  # another transaction was quicker, and is committed: only Postgres lets it come so far
         session.rollback()
         return create_job(session, owner, inputs, at_once, stored_mb, once, subscriber, wanted)
+    if subscriber is not None:
+        subscribe(session, job, subscriber)
     session.commit()
     return job
 
@@ -140,13 +140,8 @@ def dismiss_job(session: Session, owner: str, job_id: str) -> JobRecord:
 
 def end_job(session: Session, job_id: str, state: JobState, message: str) -> bool:
     """Bring a job that is under way to an end, within the caller's transaction; False if it was over before."""
-    result = session.execute(
-        update(JobRecord)
-        .where(JobRecord.id == job_id, JobRecord.state.in_(LIVE))
-        .values(state=state, message=message, finished=now())
-        .execution_options(synchronize_session=False)
-    )
-    return isinstance(result, CursorResult) and result.rowcount == 1
+    ending = update(JobRecord).where(JobRecord.id == job_id, JobRecord.state.in_(LIVE))
+    return changed_rows(session, ending.values(state=state, message=message, finished=now())) == 1
 
 
 def _give_up(session: Session, job_id: str) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import ColumnElement, CursorResult, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from workers.database import Sessions, epoch, writing
+from workers.database import Sessions, changed_rows, epoch, writing
 from workers.errors import Dismissed, LeaseLost
 from workers.kinds import Key, Kind
 
@@ -33,13 +33,9 @@ def claim(session: Session, kind: Kind, key: Key, *, lease_s: float, most_attemp
     """
     record, token = kind.record, uuid4().hex
     free = or_(record.lease_token == "", record.lease_until < epoch())
-    taken = _update(
-        session,
-        update(record).where(*kind.identified(key), *kind.live(), free, record.attempts <= most_attempts),
-        lease_token=token,
-        lease_until=epoch() + lease_s,
-        attempts=record.attempts + 1,
-    )
+    taking = update(record).where(*kind.identified(key), *kind.live(), free, record.attempts <= most_attempts)
+    values = {"lease_token": token, "lease_until": epoch() + lease_s, "attempts": record.attempts + 1}
+    taken = changed_rows(session, taking.values(**values))
     return Lease(kind, key, token) if taken else None
 
 
@@ -61,7 +57,7 @@ def finish(session: Session, lease: Lease, **values: Any) -> None:
     """
     blank = {"lease_token": "", "lease_until": 0.0, "sent_at": 0.0, "attempts": 0}
     statement = update(lease.kind.record).where(*_ours(lease), *lease.kind.live())
-    if not _update(session, statement, **blank, **values):
+    if not changed_rows(session, statement.values(**blank, **values)):
         if session.scalar(select(func.count()).select_from(lease.kind.record).where(*_ours(lease))):
             raise Dismissed(f"{lease.kind.name} {lease.key}: no longer wanted")
         raise _lost(lease)
@@ -118,7 +114,7 @@ def _renew_until(
 
 
 def _held(session: Session, lease: Lease, **values: Any) -> None:
-    if not _update(session, update(lease.kind.record).where(*_ours(lease)), **values):
+    if not changed_rows(session, update(lease.kind.record).where(*_ours(lease)).values(**values)):
         raise _lost(lease)
 
 
@@ -128,11 +124,6 @@ def _ours(lease: Lease) -> list[ColumnElement[bool]]:
 
 def _lost(lease: Lease) -> LeaseLost:
     return LeaseLost(f"{lease.kind.name} {lease.key}: the lease ran out and the work was given to another worker")
-
-
-def _update(session: Session, statement: Any, **values: Any) -> int:
-    result = session.execute(statement.values(**values).execution_options(synchronize_session=False))
-    return result.rowcount if isinstance(result, CursorResult) else 0
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ class BlockRecord(Leased, Record):
 
 
 class ProductRecord(Record):
-    """A finished file of a job, at `masks/{job_id}/{name}` in the store."""
+    """A finished file of a job, at `key` in the store."""
 
     __tablename__ = "products"
 
@@ -181,3 +181,8 @@ class ProductRecord(Record):
     title: Mapped[str] = mapped_column(String(256), default="")
     size: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
+
+    @property
+    def key(self) -> str:
+        """Where the file lies in the store."""
+        return f"masks/{self.job_id}/{self.name}"

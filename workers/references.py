@@ -110,7 +110,7 @@ def fetch(url: str, folder: Path, settings: Settings, check: Callable[[], None])
     """
     try:
         check_reference(url, settings)
-        path = folder / plain_name(unquote(_shown(url).rsplit("/", 1)[-1]))
+        path = folder / plain_name(unquote(shown(url).rsplit("/", 1)[-1]))
         transfer = _Transfer(path, settings.max_upload_mb * 1_000_000, check)
         if url.startswith("s3://"):
             _fetch_object(url, settings, transfer)
@@ -137,7 +137,7 @@ def _fetch_http(url: str, settings: Settings, transfer: _Transfer) -> None:
                         continue
                     if not response.is_success:
                         raise SceneRejected(
-                            f"{_shown(url)} answers {response.status_code} {response.reason_phrase}; the address must "
+                            f"{shown(url)} answers {response.status_code} {response.reason_phrase}; the address must "
                             "be readable without credentials of the reader"
                         )
                     if response.status_code != httpx.codes.PARTIAL_CONTENT:
@@ -149,8 +149,8 @@ def _fetch_http(url: str, settings: Settings, transfer: _Transfer) -> None:
             except (httpx.TransportError, AddressUnreachable) as err:
                 failed = str(err) or type(err).__name__
             except httpx.TooManyRedirects as err:
-                raise SceneRejected(f"{_shown(url)} leads on and on; give the address where the file lies") from err
-    raise SceneRejected(f"{_shown(url)} could not be fetched in {ATTEMPTS} attempts: {failed}")
+                raise SceneRejected(f"{shown(url)} leads on and on; give the address where the file lies") from err
+    raise SceneRejected(f"{shown(url)} could not be fetched in {ATTEMPTS} attempts: {failed}")
 
 
 def _fetch_object(url: str, settings: Settings, transfer: _Transfer) -> None:
@@ -165,7 +165,7 @@ def _fetch_object(url: str, settings: Settings, transfer: _Transfer) -> None:
         raise StoreUnavailable(f"{url[:200]} broke off: {err}") from err
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """Return an address without its query, which may hold a signature."""
     return url.partition("?")[0]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import CursorResult, insert, or_, select, update
+from sqlalchemy import insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from workers.database import epoch
+from workers.database import changed_rows, epoch
 from workers.errors import SceneUnknown
 from workers.records import SceneRecord, SceneState, now
 from workers.store import Store
@@ -95,13 +95,8 @@ def ready_scenes(session: Session, owner: str, start: datetime, end: datetime) -
 
 def reject_scene(session: Session, scene_id: str, reason: str) -> bool:
     """Reject an upload that is still to be read, within the caller's transaction; False if it is past that."""
-    result = session.execute(
-        update(SceneRecord)
-        .where(SceneRecord.id == scene_id, SceneRecord.state == SceneState.RECEIVED)
-        .values(state=SceneState.REJECTED, reason=reason)
-        .execution_options(synchronize_session=False)
-    )
-    return isinstance(result, CursorResult) and result.rowcount == 1
+    rejecting = update(SceneRecord).where(SceneRecord.id == scene_id, SceneRecord.state == SceneState.RECEIVED)
+    return changed_rows(session, rejecting.values(state=SceneState.REJECTED, reason=reason)) == 1
 
 
 def plain_name(name: str) -> str:
@@ -113,13 +108,8 @@ def _enter(session: Session, scene_id: str, owner: str, sha256: str, values: dic
     """Write the record, in place of a rejected one whose files are gone; False if another request did."""
     again = {"state": SceneState.RECEIVED, "reason": "", "attempts": 0, "cleaned": False, **values}
     idle = or_(SceneRecord.lease_token == "", SceneRecord.lease_until < epoch())  # else its files are being removed
-    result = session.execute(
-        update(SceneRecord)
-        .where(SceneRecord.id == scene_id, SceneRecord.state == SceneState.REJECTED, idle)
-        .values(**again, lease_token="", sent_at=epoch(), updated=now())
-        .execution_options(synchronize_session=False)
-    )
-    if isinstance(result, CursorResult) and result.rowcount == 1:
+    entering = update(SceneRecord).where(SceneRecord.id == scene_id, SceneRecord.state == SceneState.REJECTED, idle)
+    if changed_rows(session, entering.values(**again, lease_token="", sent_at=epoch(), updated=now())) == 1:
         session.commit()
         return True
     try:

@@ -9,12 +9,12 @@ import threading
 
 import structlog
 from kombu.exceptions import OperationalError as BrokerAway
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers.attempts import give_up
 from workers.cleaning import clean_all, remove_orphans
-from workers.database import epoch, writing
+from workers.database import changed_rows, epoch, writing
 from workers.dispatch import queued, send
 from workers.errors import StoreUnavailable
 from workers.idempotency import forget_old_keys
@@ -63,13 +63,8 @@ def put_back(place: Workplace, kind: Kind) -> int:
     record = kind.record
     expired = (*kind.live(), record.lease_token != "", record.lease_until < epoch())
     with writing(place.sessions) as session:
-        result = session.execute(
-            update(record)
-            .where(*expired)
-            .values(lease_token="", lease_until=0.0, sent_at=0.0)
-            .execution_options(synchronize_session=False)
-        )
-    count = result.rowcount if isinstance(result, CursorResult) else 0
+        freeing = update(record).where(*expired).values(lease_token="", lease_until=0.0, sent_at=0.0)
+        count = changed_rows(session, freeing)
     if count:
         log.warning("abandoned work put back", task=kind.name, count=count)
     return count
@@ -129,13 +124,8 @@ def _mark_as_sent(place: Workplace, kind: Kind, lost: int) -> list[Key]:
         chosen = [(key, 0.0) for key in new] + old[: max(lost - len(new), 0)]
         keys: list[Key] = []
         for key, sent_at in chosen:
-            stamped = session.execute(
-                update(record)
-                .where(*kind.identified(key), *idle, record.sent_at == sent_at)
-                .values(sent_at=epoch())
-                .execution_options(synchronize_session=False)
-            )
-            if isinstance(stamped, CursorResult) and stamped.rowcount == 1:
+            stamping = update(record).where(*kind.identified(key), *idle, record.sent_at == sent_at)
+            if changed_rows(session, stamping.values(sent_at=epoch())) == 1:
                 keys.append(key)
     return keys
 

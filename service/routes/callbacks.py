@@ -6,24 +6,23 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from service.context import Here
+from service.headers import NO_STORE
 from service.identity import Writer
 from workers.callback_secrets import renew_secret, secret_of
 from workers.database import writing
 
 router = APIRouter(prefix="/callback-secret", tags=["jobs"])
 
-_NO_STORE = {"Cache-Control": "no-store"}
-
 
 @router.get("", summary="Secret that signs your jobs' callbacks")
 def secret(here: Here, owner: Writer) -> JSONResponse:
     """Return the owner's secret, `whsec_...`, as libraries for Standard Webhooks take it."""
     with writing(here.sessions) as session:
-        return JSONResponse({"secret": secret_of(session, owner)}, headers=_NO_STORE)
+        return JSONResponse({"secret": secret_of(session, owner)}, headers=NO_STORE)
 
 
 @router.post("", summary="Another secret for your jobs' callbacks")
 def renew(here: Here, owner: Writer) -> JSONResponse:
     """Return a new secret; the old one signs nothing any more, attempts that are made again included."""
     with writing(here.sessions) as session:
-        return JSONResponse({"secret": renew_secret(session, owner)}, headers=_NO_STORE)
+        return JSONResponse({"secret": renew_secret(session, owner)}, headers=NO_STORE)

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.context import Here
+from service.headers import NO_STORE
 from service.identity import owner_administering
 from service.links import href
 from workers import keys
@@ -19,7 +20,6 @@ from workers.records import now, stamp
 
 router = APIRouter(prefix="/keys", tags=["keys"], dependencies=[Depends(owner_administering)])
 
-NO_STORE = {"Cache-Control": "no-store"}
 _MAX_DAYS = 36_500
 
 

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Request, Response
 
 from service.context import Here
 from service.errors import ProductUnknown
-from service.files import PARTS, stored_file
+from service.files import PARTS, stored_product
 from service.identity import Reader
-from service.links import href
+from service.links import base_of, href
 from workers.jobs import find_job, job_products
 from workers.links import link
 from workers.records import ProductRecord
+from workers.results import reference_to
 
 router = APIRouter(prefix="/masks", tags=["masks"])
 
@@ -24,19 +25,15 @@ def masks(job_id: str, request: Request, here: Here, owner: Reader) -> dict[str,
     with here.sessions() as session:
         find_job(session, owner, job_id)
         products = job_products(session, job_id)
-    base = href(request, f"/masks/{job_id}")
+    base = base_of(request)
     files = [
-        {
-            "name": product.name,
-            "href": f"{base}/{product.name}",
-            "type": product.media_type,
-            "title": product.title,
-            "size": product.size,
-            "sha256": product.sha256,
-        }
+        {"name": product.name, **reference_to(product, base), "size": product.size, "sha256": product.sha256}
         for product in products
     ]
-    return {"files": files, "links": [link("self", base), link("up", href(request, f"/jobs/{job_id}"))]}
+    return {
+        "files": files,
+        "links": [link("self", f"{base}/masks/{job_id}"), link("up", href(request, f"/jobs/{job_id}"))],
+    }
 
 
 @router.head("/{job_id}/{name}", include_in_schema=False)
@@ -50,6 +47,4 @@ def mask(job_id: str, name: str, request: Request, here: Here, owner: Reader) ->
             raise ProductUnknown(
                 f"job {job_id} has no product {name!r}; {href(request, f'/masks/{job_id}')} lists them"
             )
-    return stored_file(
-        request, here.store, f"masks/{job_id}/{name}", media_type=product.media_type, etag=f'"{product.sha256}"'
-    )
+    return stored_product(request, here.store, product)

@@ -22,7 +22,7 @@ from service.processes import SegmentInputs, check_inputs, description, summary
 from service.statuses import status_info
 from workers.database import writing
 from workers.dispatch import send
-from workers.idempotency import job_of_key
+from workers.idempotency import Once, job_of_key
 from workers.jobs import create_job
 from workers.links import link
 from workers.records import JobRecord
@@ -57,7 +57,7 @@ async def execute(
 ) -> JSONResponse:
     """Start a job; its state is at the address in Location."""
     _check_process(process_id)
-    job = await run_in_threadpool(_repeated, here, owner, execution)
+    job = None if execution.once is None else await run_in_threadpool(_repeated, here, owner, execution.once)
     if job is None:
         inputs = await read_inputs(execution.body.inputs, here.settings)
         job = await run_in_threadpool(_started, request, here, owner, execution, inputs)
@@ -68,12 +68,10 @@ async def execute(
     return JSONResponse(told, 201, headers=headers)
 
 
-def _repeated(here: Context, owner: str, execution: Asked) -> JobRecord | None:
+def _repeated(here: Context, owner: str, once: Once) -> JobRecord | None:
     """Return the job of a request that came before, whatever has changed since: models, quotas, the job itself."""
-    if execution.once is None:
-        return None
     with here.sessions() as session:
-        return job_of_key(session, owner, execution.once)
+        return job_of_key(session, owner, once)
 
 
 def _started(request: Request, here: Context, owner: str, execution: Asked, given: SegmentInputs) -> JobRecord:
