@@ -16,6 +16,7 @@ from service.headers import SecureHeaders
 from service.identity import schemes_of
 from service.oidc import issuer_of
 from service.rate import RequestRate
+from service.recent import RecentIdentities
 from service.routes import (
     callbacks,
     health,
@@ -65,6 +66,7 @@ def create_app(settings: Settings) -> FastAPI:
         store=open_store(settings),
         celery=celery_app(settings),
         rate=RequestRate(settings),
+        recent=RecentIdentities(),
         drawing=drawing_limiter(),
         issuer=issuer_of(settings),
     )

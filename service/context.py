@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from service.oidc import Issuer
 from service.rate import RequestRate
+from service.recent import RecentIdentities
 from workers.settings import Settings
 from workers.store import Store
 
@@ -24,6 +25,7 @@ class Context:
         store: where uploads, scenes and products lie.
         celery: the Celery app that carries messages to the workers.
         rate: counts requests by owner.
+        recent: whose the last requests were.
         drawing: how many tiles are drawn at once.
         issuer: whose tokens are taken beside keys, if there is one.
     """
@@ -33,6 +35,7 @@ class Context:
     store: Store
     celery: Any
     rate: RequestRate
+    recent: RecentIdentities
     drawing: CapacityLimiter
     issuer: Issuer | None = None
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session, sessionmaker
 
 from service.context import Context, Here
@@ -38,11 +39,12 @@ SCHEMES = {
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def identify(request: Request, here: Here) -> Identity:
+async def identify(request: Request, here: Here) -> Identity:
     """Return whose the request is.
 
     A key comes as `Authorization: Bearer KEY`, as the password of `Authorization: Basic` (which QGIS and GDAL can send;
-    the name does not matter), or as `X-API-Key`. Where an OIDC issuer is set, its tokens come in the same places.
+    the name does not matter), or as `X-API-Key`. Where an OIDC issuer is set, its tokens come in the same places. What
+    was checked within the last second (`service.recent`) is not checked again.
 
     Raises:
         CredentialsMissing: there are keys, and the request has none.
@@ -52,11 +54,14 @@ def identify(request: Request, here: Here) -> Identity:
         RateExceeded: the owner has sent as many requests as a minute allows.
     """
     credential = _credential_of(request)
-    if credential is not None and here.issuer is not None and looks_like_token(credential):
-        identity = here.issuer.identify(credential)
-    else:
-        identity = _by_key(request, here, credential)
-    here.rate.spend(identity.owner)
+    identity = here.recent.find(credential)
+    if identity is None:
+        identity = await run_in_threadpool(_checked, here, credential)
+        here.recent.keep(credential, identity)
+    if identity is EVERYBODY:
+        _check_origin(request, here.settings)
+    if here.rate.limited:
+        await run_in_threadpool(here.rate.spend, identity.owner)
     return identity
 
 
@@ -117,14 +122,15 @@ def _owner(identity: Identity, scope: str) -> str:
     return identity.owner
 
 
-def _by_key(request: Request, here: Context, key: str | None) -> Identity:
+def _checked(here: Context, credential: str | None) -> Identity:
+    if credential is not None and here.issuer is not None and looks_like_token(credential):
+        return here.issuer.identify(credential)
     with here.sessions() as session:
-        if key is not None:
-            return check_key(session, key)
+        if credential is not None:
+            return check_key(session, credential)
         if here.issuer is not None or any_keys(session):
             what = "a key" if here.issuer is None else "a key or a token"
             raise CredentialsMissing(f"this service asks for {what}: send it as `Authorization: Bearer ...`")
-    _check_origin(request, here.settings)
     return EVERYBODY
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ColumnElement, Executable, Result, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Executable, Result, Select, and_, bindparam, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from service.conditions import candidates, holds, meetings, tests
@@ -59,8 +59,7 @@ def find_item(session: Session, owner: str, collection: Collection, item_id: str
     Raises:
         ItemUnknown: the owner has no such item.
     """
-    wanted = _items().where(ItemRecord.owner == owner, ItemRecord.collection == collection, ItemRecord.id == item_id)
-    row = session.execute(wanted).one_or_none()
+    row = session.execute(_ONE, {"owner": owner, "collection": str(collection), "id": item_id}).one_or_none()
     if row is None:
         raise ItemUnknown(f"no item {item_id!r} in {collection}")
     return Found(row[0], row[1])
@@ -97,6 +96,10 @@ def find_items(session: Session, owner: str, search: Search) -> Page:
 def _items(*more: Any, of: Any = None) -> Select[*tuple[Any, ...]]:
     found = select(ItemRecord, DOCUMENT, *more) if of is None else select(of)
     return found.join(SceneRecord, ItemRecord.scene_id == SceneRecord.id, isouter=True)
+
+
+_ONE = _items().where(*(getattr(ItemRecord, name) == bindparam(name) for name in ("owner", "collection", "id")))
+"""Built once: building costs as much as asking."""
 
 
 def _many(session: Session, geometry: BaseGeometry) -> bool:

@@ -33,13 +33,18 @@ class RequestRate:
         self._own_window = 0
         self._lock = threading.Lock()
 
+    @property
+    def limited(self) -> bool:
+        """Whether requests are counted at all."""
+        return self._most > 0
+
     def spend(self, owner: str) -> None:
         """Count one request.
 
         Raises:
             RateExceeded: the owner has sent all that a minute allows; with the seconds until the next.
         """
-        if not self._most:
+        if not self.limited:
             return
         time_s = time.time()
         window = int(time_s // WINDOW_S)

@@ -55,6 +55,7 @@ def create(wanted: NewKey, request: Request, here: Here) -> JSONResponse:
     expires = None if wanted.expires_days is None else now() + timedelta(days=wanted.expires_days)
     with writing(here.sessions) as session:
         record, key = keys.create_key(session, wanted.owner, wanted.scopes, expires)
+    here.recent.forget()
     return JSONResponse({**_told(record), "key": key}, 201, headers={**NO_STORE, "Location": href(request, "/keys")})
 
 
@@ -63,6 +64,7 @@ def rotate(key_id: str, wanted: Rotation, here: Here) -> JSONResponse:
     """Return the key with its new secret; the old one is taken for a time of grace."""
     with writing(here.sessions) as session:
         record, key = keys.rotate_key(session, key_id, timedelta(hours=wanted.grace_hours))
+    here.recent.forget()
     return JSONResponse({**_told(record), "key": key}, headers=NO_STORE)
 
 
@@ -71,6 +73,7 @@ def revoke(key_id: str, here: Here) -> Response:
     """Refuse a key from now on, for good."""
     with writing(here.sessions) as session:
         keys.revoke_key(session, key_id)
+    here.recent.forget()
     return Response(status_code=204)
 
 
