@@ -39,12 +39,14 @@ async def read_inputs(written: Mapping[str, Any], settings: Settings) -> Segment
         settings: with the sources from which inputs may come.
 
     Raises:
-        InputsRefused: a value is in another form, or what lies elsewhere cannot be had.
+        InputsRefused: an input is unknown or in another form, or what lies elsewhere cannot be had.
         AddressRefused: an address is not among the sources.
-        RequestValidationError: an input is missing, unknown or has another value than it may have.
+        RequestValidationError: an input is missing or has another value than it may have.
     """
-    known = SegmentInputs.model_fields  # nothing is fetched for what is refused anyway
-    values = {name: await _value(name, it, settings) if name in known else it for name, it in written.items()}
+    known = SegmentInputs.model_fields
+    if unknown := [name for name in written if name not in known]:  # nothing is fetched for what is refused anyway
+        raise InputsRefused(f"#/inputs/{unknown[0][:60]}: no such input; there are: {', '.join(known)}")
+    values = {name: await _value(name, it, settings) for name, it in written.items()}
     return await run_in_threadpool(_validated, values)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _MIGRATION_LOCK = 0x6368726F6E6F  # "chrono": one process at a time changes the schema
+_NAMES = 0x6E616D65  # "name": apart from the above, for Postgres keeps pairs of numbers apart from single ones
 _BUSY_MS = 30_000
 
 Sessions = sessionmaker[Session]
@@ -45,6 +46,15 @@ def writing(sessions: Sessions) -> Iterator[Session]:
         session.connection(execution_options={"begin": "IMMEDIATE"})
         yield session
         session.commit()
+
+
+def hold(session: Session, name: str) -> None:
+    """Wait until no other transaction holds this name, and hold it to the end of this one, begun by `writing`.
+
+    In SQLite a transaction of `writing` holds everything anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:kind, hashtext(:name))"), {"kind": _NAMES, "name": name})
 
 
 def changed_rows(session: Session, statement: Update) -> int:

@@ -10,14 +10,14 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from workers.database import changed_rows, epoch
+from workers.database import changed_rows, epoch, hold
 from workers.errors import JobRefused, JobsAtOnce, JobUnknown
-from workers.idempotency import Once, job_of_key, keep_key
+from workers.idempotency import job_of_key, keep_key
 from workers.items import forget_masks
 from workers.records import JobRecord, JobState, ProductRecord, now
-from workers.results import Wanted
 from workers.storage import check_storage
-from workers.subscribers import Subscriber, subscribe
+from workers.subscribers import subscribe
+from workers.terms import PLAIN, UNLIMITED, Limits, Terms
 
 FINAL = (JobState.SUCCESSFUL, JobState.FAILED, JobState.DISMISSED)
 LIVE = (JobState.ACCEPTED, JobState.SEGMENTING, JobState.ASSEMBLING)
@@ -31,14 +31,7 @@ _KINDS = {
 
 
 def create_job(
-    session: Session,
-    owner: str,
-    inputs: dict[str, Any],
-    at_once: int = 0,
-    stored_mb: int = 0,
-    once: Once | None = None,
-    subscriber: Subscriber | None = None,
-    wanted: Wanted | None = None,
+    session: Session, owner: str, inputs: dict[str, Any], terms: Terms = PLAIN, limits: Limits = UNLIMITED
 ) -> JobRecord:
     """Store a job and commit; the caller then sends its `plan_job` message.
 
@@ -47,13 +40,8 @@ def create_job(
         owner: whose job it is.
         inputs: JSON values: model; and, where wanted, aoi (GeoJSON), start and end (YYYY-MM-DD), scenes (ids),
             date_by, min_area_ha, simplify_px, tta.
-        at_once: most jobs that the owner may have under way, this one among them; 0 = any number. Two requests at the
-            same moment may exceed it by one.
-        stored_mb: most megabytes that the owner may have stored; 0 = any number. There must be room left.
-        once: the client's key, where it gave one: of all requests with the key, the first makes the job, and the others
-            are given it.
-        subscriber: whom the job is to call back.
-        wanted: of its results; None: all, by reference.
+        terms: what comes with them.
+        limits: of the owner.
 
     Raises:
         JobRefused: an input is missing or of the wrong kind.
@@ -61,30 +49,39 @@ def create_job(
         StorageExceeded: the owner has stored as much as may be.
         IdempotencyKeyReused: the key came with another body.
     """
-    if once is not None and (repeated := job_of_key(session, owner, once)) is not None:
+    if terms.once is not None and (repeated := job_of_key(session, owner, terms.once)) is not None:
         return repeated
     for name, (kind, expected) in _KINDS.items():
         value = inputs.get(name)
         if not isinstance(value, kind) and not (value is None and name != "model"):
             raise JobRefused(f"a job needs {name!r} as {expected}; got {type(value).__name__}")
-    live = select(func.count()).select_from(JobRecord).where(JobRecord.owner == owner, JobRecord.state.in_(LIVE))
-    if at_once and (session.scalar(live) or 0) >= at_once:
-        raise JobsAtOnce(f"{at_once} of your jobs are under way, and no more may be: wait for one, or dismiss one")
-    check_storage(session, owner, stored_mb)
-    told = {} if wanted is None else wanted.to_json()
+    _check_limits(session, owner, limits)
+    told = {} if terms.wanted is None else terms.wanted.to_json()
     job = JobRecord(id=str(uuid4()), owner=owner, inputs=inputs, wanted=told, sent_at=epoch())
     session.add(job)
     session.flush()
     try:
-        if once is not None:
-            keep_key(session, owner, once, job.id)
+        if terms.once is not None:
+            keep_key(session, owner, terms.once, job.id)
     except IntegrityError:  # another transaction was quicker, and is committed: only Postgres lets it come so far
         session.rollback()
-        return create_job(session, owner, inputs, at_once, stored_mb, once, subscriber, wanted)
-    if subscriber is not None:
-        subscribe(session, job, subscriber)
+        return create_job(session, owner, inputs, terms, limits)
+    if terms.subscriber is not None:
+        subscribe(session, job, terms.subscriber)
     session.commit()
     return job
+
+
+def _check_limits(session: Session, owner: str, limits: Limits) -> None:
+    """Refuse a job where its owner has all that may be; several at the same moment are looked at one by one."""
+    if limits.at_once:
+        hold(session, f"jobs of {owner}")
+        live = select(func.count()).select_from(JobRecord).where(JobRecord.owner == owner, JobRecord.state.in_(LIVE))
+        if (session.scalar(live) or 0) >= limits.at_once:
+            raise JobsAtOnce(
+                f"{limits.at_once} of your jobs are under way, and no more may be: wait for one, or dismiss one"
+            )
+    check_storage(session, owner, limits.stored_mb)
 
 
 def find_job(session: Session, owner: str, job_id: str) -> JobRecord:

@@ -28,6 +28,7 @@ from workers.links import link
 from workers.records import JobRecord
 from workers.statuses import PROCESS
 from workers.subscribers import Subscriber, check_target
+from workers.terms import Limits, Terms
 
 router = APIRouter(prefix="/processes", tags=["processes"])
 
@@ -59,8 +60,9 @@ async def execute(
     _check_process(process_id)
     job = None if execution.once is None else await run_in_threadpool(_repeated, here, owner, execution.once)
     if job is None:
+        terms = _terms(request, here, execution)  # before anything is fetched
         inputs = await read_inputs(execution.body.inputs, here.settings)
-        job = await run_in_threadpool(_started, request, here, owner, execution, inputs)
+        job = await run_in_threadpool(_started, here, owner, inputs, terms)
     headers = {"Location": href(request, f"/jobs/{job.id}")}
     if any("respond-async" in preferred for preferred in request.headers.getlist("prefer")):
         headers["Preference-Applied"] = "respond-async"
@@ -74,18 +76,21 @@ def _repeated(here: Context, owner: str, once: Once) -> JobRecord | None:
         return job_of_key(session, owner, once)
 
 
-def _started(request: Request, here: Context, owner: str, execution: Asked, given: SegmentInputs) -> JobRecord:
-    settings, body, subscriber = here.settings, execution.body, None
+def _terms(request: Request, here: Context, execution: Asked) -> Terms:
+    body, subscriber = execution.body, None
     wanted = check_outputs(body.outputs, body.response)
     if body.subscriber is not None:
         subscriber = Subscriber(base_of(request), body.subscriber.by_event())
         for uri in subscriber.urls.values():
-            check_target(uri, settings)
+            check_target(uri, here.settings)
+    return Terms(execution.once, subscriber, wanted)
+
+
+def _started(here: Context, owner: str, given: SegmentInputs, terms: Terms) -> JobRecord:
+    settings = here.settings
     inputs = check_inputs(given, settings.model_folders, settings.max_aoi_km2)
     with writing(here.sessions) as session:
-        job = create_job(
-            session, owner, inputs, settings.jobs_at_once, settings.stored_mb, execution.once, subscriber, wanted
-        )
+        job = create_job(session, owner, inputs, terms, Limits(settings.jobs_at_once, settings.stored_mb))
     send(here.celery, "plan_job", job.id)
     return job
 

@@ -22,6 +22,7 @@ from workers.jobs import create_job
 from workers.keys import create_key
 from workers.records import JobRecord
 from workers.settings import Settings
+from workers.terms import Terms
 
 BODY = json.dumps({"inputs": INPUTS})
 OTHER = json.dumps({"inputs": {**INPUTS, "period": "2021-07-01/.."}})
@@ -150,7 +151,7 @@ def test_two_transactions_at_once_are_one_job(parts: Context) -> None:
 
         def slow() -> str:
             with writing(parts.sessions) as session:
-                return create_job(session, "", {"model": "m"}, once=once).id
+                return create_job(session, "", {"model": "m"}, Terms(once)).id
 
         second = thread.submit(slow)
         with pytest.raises(TimeoutError):
@@ -159,4 +160,4 @@ def test_two_transactions_at_once_are_one_job(parts: Context) -> None:
         assert second.result(20) == "first"
     assert jobs(parts) == 1
     with writing(parts.sessions) as session, pytest.raises(IdempotencyKeyReused):
-        create_job(session, "", {"model": "m"}, once=Once("one", "b" * 64))
+        create_job(session, "", {"model": "m"}, Terms(Once("one", "b" * 64)))

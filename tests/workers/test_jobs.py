@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from workers.cleaning import clean_all
 from workers.database import Sessions, close_database, open_database, writing
-from workers.errors import JobRefused, JobUnknown
+from workers.errors import JobRefused, JobsAtOnce, JobUnknown
 from workers.jobs import create_job, dismiss_job, end_job, find_job, job_products, job_progress, job_state
 from workers.local_store import LocalStore
 from workers.records import JobRecord, JobState, ProductRecord
+from workers.terms import Limits
 
 
 @pytest.fixture
@@ -43,6 +46,25 @@ def test_a_job_is_its_owners_alone(sessions: Sessions) -> None:
 def test_inputs_of_the_wrong_kind_are_refused(sessions: Sessions, inputs: dict[str, object]) -> None:
     with sessions() as session, pytest.raises(JobRefused, match="a job needs"):
         create_job(session, "me", inputs)
+
+
+def test_no_more_jobs_than_may_be_even_at_the_same_moment(sessions: Sessions) -> None:
+    start = threading.Barrier(6)
+
+    def ask(owner: str) -> bool:
+        start.wait(30)
+        with writing(sessions) as session:
+            try:
+                create_job(session, owner, {"model": "m"}, limits=Limits(at_once=2))
+            except JobsAtOnce:
+                return False
+        return True
+
+    for round_ in range(5):
+        mine, theirs = f"me{round_}", f"she{round_}"
+        with ThreadPoolExecutor(6) as pool:
+            taken = list(pool.map(ask, [mine, mine, mine, mine, theirs, theirs]))
+        assert (sum(taken[:4]), sum(taken[4:])) == (2, 2)
 
 
 def test_a_job_ends_once(sessions: Sessions) -> None:
