@@ -1,4 +1,4 @@
-"""Regions and instances as files: GeoJSON in WGS84 as RFC 7946 asks for, and GeoPackage in the grid's own CRS."""
+"""Regions and instances as GeoJSON in WGS84, as RFC 7946 asks for."""
 
 from __future__ import annotations
 
@@ -24,16 +24,6 @@ from geo.polygons import Regions
 
 DECIMALS = 7
 """Of a GeoJSON coordinate: about a centimetre."""
-
-COLUMNS = {
-    "class": "object",
-    "class_id": "int32",
-    "first_seen": "datetime64[D]",
-    "last_seen": "datetime64[D]",
-    "area_ha": "float64",
-    "mean_confidence": "float64",
-}
-"""What is told of a region, and of which type that is in a table."""
 
 _LONGEST_M = 1_000.0
 """A longer edge of a projected grid gets vertices between, since it is no straight line in degrees."""
@@ -101,43 +91,6 @@ def _write_collection(features: Iterable[tuple[str, dict[str, Any]]], dst: Path)
         file.write("\n]}\n")
 
 
-def write_geopackage(
-    regions: Regions, geobox: GeoBox, dates: Sequence[date], classes: Sequence[LegendClass], dst: Path
-) -> None:
-    """Write regions as layer `polygons` of a GeoPackage, dates as dates; the same regions give the same bytes.
-
-    Args: as `write_geojson`.
-    """
-    import pyogrio
-    from pyogrio.raw import write
-
-    outlines = np.empty(len(regions.outlines), object)
-    for some in batches(regions.outlines):
-        outlines[some] = shapely.to_wkb(shapely.orient_polygons(_on_grid(regions.outlines[some], geobox)))
-    # A GeoPackage states when it was changed; here that is the day of the last date, not the time of writing.
-    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": f"{dates[-1].isoformat()}T00:00:00Z"})
-    try:
-        write(
-            str(dst),
-            outlines,
-            columns_of(regions, dates, classes),
-            list(COLUMNS),
-            driver="GPKG",
-            layer="polygons",
-            geometry_type="Polygon",
-            crs=crs_of(geobox).to_wkt(),
-            dataset_options={"VERSION": "1.2"},  # what QGIS 3.22's GDAL knows wholly
-        )
-    finally:
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
-
-
-def columns_of(regions: Regions, dates: Sequence[date], classes: Sequence[LegendClass]) -> list[NDArray[np.generic]]:
-    """Return what is told of the regions by `COLUMNS`, dates as days, for a file that is a table."""
-    rows = list(properties_of(regions, dates, classes))
-    return [np.array([row[name] for row in rows], dtype) for name, dtype in COLUMNS.items()]
-
-
 def properties_of(regions: Regions, dates: Sequence[date], classes: Sequence[LegendClass]) -> Iterator[dict[str, Any]]:
     """Yield what is told of each region, dates as ISO 8601."""
     names = {c.id: c.name for c in classes}
@@ -152,7 +105,7 @@ def properties_of(regions: Regions, dates: Sequence[date], classes: Sequence[Leg
         }
 
 
-def _on_grid(outlines: Polygons, geobox: GeoBox) -> Polygons:
+def on_grid(outlines: Polygons, geobox: GeoBox) -> Polygons:
     """Turn (col, -row) into coordinates of the grid's CRS."""
     a, _, x, _, e, y = tuple(geobox.affine)[:6]
     return np.asarray(shapely.transform(outlines, lambda v: v * [a, -e] + [x, y]))
@@ -161,7 +114,7 @@ def _on_grid(outlines: Polygons, geobox: GeoBox) -> Polygons:
 def in_degrees(outlines: Polygons, geobox: GeoBox) -> Polygons:
     """Turn (col, -row) into WGS84 longitude and latitude; equal vertices stay equal."""
     crs = crs_of(geobox)
-    polygons = _on_grid(outlines, geobox)
+    polygons = on_grid(outlines, geobox)
     if not crs.geographic:
         longest = _LONGEST_M / crs.proj.axis_info[0].unit_conversion_factor
         polygons = insert_vertices(polygons, lambda start, end: _divide(start, end, longest))

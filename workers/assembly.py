@@ -8,13 +8,13 @@ from functools import cache, partial
 from pathlib import Path
 
 from geo.areas import measure_areas, write_areas
-from geo.cloud_vectors import write_flatgeobuf, write_geoparquet
 from geo.cog import cache_limit, write_cog
 from geo.legend import LegendClass
 from geo.mosaic import Layer, mosaic_vrt
 from geo.polygons import Regions, Sources, find_regions
 from geo.styles import style_classes, style_confidence, style_dates, style_polygons
-from geo.vectors import write_geojson, write_geopackage, write_instances
+from geo.vector_tables import write_flatgeobuf, write_geopackage, write_geoparquet
+from geo.vectors import write_geojson, write_instances
 from models.card import MASK_NODATA, Card
 from workers.block_pipeline import SUMMARY_BANDS
 from workers.instances import write_instance_raster

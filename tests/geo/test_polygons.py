@@ -22,7 +22,8 @@ from geo.areas import pixel_areas
 from geo.mosaic import Layer, mosaic_vrt
 from geo.outlines import OFFSET_GRID, batches
 from geo.polygons import Regions, Sources, find_regions
-from geo.vectors import write_geojson, write_geopackage
+from geo.vector_tables import write_geopackage
+from geo.vectors import write_geojson
 from tests.geo.block_files import DAYS, LEGEND, Whole, burning, folders, write_blocks
 
 SHAPE = (331, 290)

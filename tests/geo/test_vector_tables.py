@@ -11,8 +11,8 @@ import pyogrio
 import pytest
 import shapely
 
-from geo.cloud_vectors import write_flatgeobuf, write_geoparquet
 from geo.polygons import Regions
+from geo.vector_tables import write_flatgeobuf, write_geoparquet
 from tests.geo.block_files import LEGEND, Whole
 from tests.geo.test_polygons import DATES, GRIDS, regions_of, whole, written
 
