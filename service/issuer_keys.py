@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from service.errors import IssuerUnavailable, TokenInvalid
-from workers.addresses import check_url, is_loopback
+from workers.addresses import check_secure_url, is_loopback
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -153,7 +153,7 @@ def _fetch_json(url: str) -> Mapping[str, Any]:
     import httpx
 
     try:
-        check_url(url)
+        check_secure_url(url)
         on_this_machine = is_loopback(urlsplit(url).hostname or "")
         body = bytearray()
         with (

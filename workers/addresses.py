@@ -14,7 +14,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def check_url(url: str) -> None:
+def check_secure_url(url: str) -> None:
     """Refuse an address at which somebody in between could answer instead.
 
     Raises:

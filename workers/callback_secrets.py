@@ -9,28 +9,35 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
 
-from sqlalchemy import String
+from sqlalchemy import Float, String, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from workers.database import epoch
 from workers.records import Record
+
+GRACE_S = 24 * 3600.0
+"""How long the secret before the last signs beside it, so that receivers can change over one by one."""
 
 _PREFIX = "whsec_"
 _BYTES = 32
 
 
 class CallbackSecretRecord(Record):
-    """The secret of an owner, as the owner is shown it."""
+    """The secret of an owner, as the owner is shown it; the one before it signs until `old_until` (epoch seconds)."""
 
     __tablename__ = "callback_secrets"
 
     owner: Mapped[str] = mapped_column(String(64), primary_key=True)
     secret: Mapped[str] = mapped_column(String(64))
+    old_secret: Mapped[str] = mapped_column(String(64), default="")
+    old_until: Mapped[float] = mapped_column(Float, default=0.0)
 
 
 def secret_of(session: Session, owner: str) -> str:
-    """Return the secret that signs an owner's callbacks; it is made when it is first asked for."""
+    """Return an owner's secret; it is made when it is first asked for."""
     found = session.get(CallbackSecretRecord, owner, populate_existing=True)
     if found is None:
         found = CallbackSecretRecord(owner=owner, secret=_new())
@@ -42,29 +49,39 @@ def secret_of(session: Session, owner: str) -> str:
     return found.secret
 
 
-def renew_secret(session: Session, owner: str) -> str:
-    """Give an owner another secret; the old one signs nothing any more. In the caller's transaction."""
+def signing_secrets(session: Session, owner: str) -> list[str]:
+    """Return what signs an owner's callbacks now, the newest first: one secret, two after a change, none if none is."""
+    record = session.get(CallbackSecretRecord, owner, populate_existing=True)
+    if record is None:
+        return []
+    old_signs = record.old_secret and (session.scalar(select(epoch())) or 0.0) < record.old_until
+    return [record.secret, record.old_secret] if old_signs else [record.secret]
+
+
+def renew_secret(session: Session, owner: str, grace_s: float = GRACE_S) -> str:
+    """Give an owner another secret; the old one signs beside it for a time. In the caller's transaction."""
     secret_of(session, owner)
     record = session.get_one(CallbackSecretRecord, owner)
+    record.old_secret, record.old_until = record.secret, (session.scalar(select(epoch())) or 0.0) + grace_s
     record.secret = _new()
     return record.secret
 
 
-def signature(secret: str, message_id: str, sent: int, body: bytes) -> dict[str, str]:
+def signature(signing: Sequence[str], message_id: str, sent: int, body: bytes) -> dict[str, str]:
     """Return the headers by which a receiver knows that a message is ours, whole and fresh.
 
     Args:
-        secret: from `secret_of`.
+        signing: secrets; a receiver that knows one of them is content.
         message_id: names the message; the same at every attempt to deliver it.
         sent: epoch seconds.
         body: what is signed with them.
     """
-    key = base64.b64decode(secret.removeprefix(_PREFIX))
-    signed = hmac.new(key, f"{message_id}.{sent}.".encode() + body, hashlib.sha256).digest()
+    signed = f"{message_id}.{sent}.".encode() + body
+    digests = (hmac.digest(base64.b64decode(one.removeprefix(_PREFIX)), signed, hashlib.sha256) for one in signing)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(sent),
-        "webhook-signature": f"v1,{base64.b64encode(signed).decode()}",
+        "webhook-signature": " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests),
     }
 
 

@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from workers.callback_secrets import secret_of, signature
+from workers.callback_secrets import secret_of, signature, signing_secrets
 from workers.callbacks import Answer, Call, any_open, settle_call, take_due
 from workers.database import writing
 from workers.errors import AddressRefused, AddressUnreachable
@@ -118,13 +118,16 @@ def _read(response: httpx.Response) -> Answer:
 
 def _message(place: Workplace, call: Call) -> tuple[bytes, dict[str, str]]:
     """Return a call's body and headers: the results of a job that went well, else its status."""
-    with writing(place.sessions) as session:
+    with place.sessions() as session:
         told: dict[str, Any] = (
             _results(session, call) if call.event == Event.SUCCESS else status_document(call.job, call.base)
         )
-        secret = secret_of(session, call.job.owner)
+        signing = signing_secrets(session, call.job.owner)
+    if not signing:  # the job was adopted
+        with writing(place.sessions) as session:
+            signing = [secret_of(session, call.job.owner)]
     body = json.dumps(told).encode()
-    signed = signature(secret, f"{call.job.id}.{call.news}", int(time.time()), body)
+    signed = signature(signing, f"{call.job.id}.{call.news}", int(time.time()), body)
     about = {"chronoseg-job": f"{call.base}/jobs/{call.job.id}", "chronoseg-event": str(call.event)}
     return body, {"Content-Type": "application/json", **about, **signed}
 

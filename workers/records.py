@@ -144,7 +144,7 @@ class JobRecord(Leased, Record):
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     owner: Mapped[str] = mapped_column(String(64), default="", index=True)
-    state: Mapped[str] = mapped_column(String(16), default=JobState.ACCEPTED, index=True)
+    state: Mapped[str] = mapped_column(String(16), default=JobState.ACCEPTED)
     inputs: Mapped[dict[str, Any]] = mapped_column(JSON)
     wanted: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     plan: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True)
@@ -158,6 +158,8 @@ class JobRecord(Leased, Record):
     segmented: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
     finished: Mapped[datetime | None] = mapped_column(UtcDateTime, nullable=True)
     updated: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+
+    __table_args__ = (Index("jobs_state_finished", "state", "finished"),)
 
 
 class BlockRecord(Leased, Record):

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from workers.addresses import check_url
+from workers.addresses import check_secure_url
 
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?")
 _SOURCE = re.compile(r"(https?://(\*\.)?[a-z0-9.-]+(:[0-9]{1,5})?(/[^?#\s]*)?|s3://[a-z0-9.-]+(/[^?#\s]*)?)")
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     @classmethod
     def _issuer_can_be_trusted(cls, value: str) -> str:
         if value:
-            check_url(value)
+            check_secure_url(value)
         return value
 
     @model_validator(mode="after")
