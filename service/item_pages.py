@@ -13,7 +13,7 @@ from typing import Any
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import ColumnElement, Executable, Result, Select, and_, bindparam, func, or_, select, true
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from service.conditions import candidates, holds, meetings, tests
 from service.errors import BodyMalformed, CollectionUnknown, ItemUnknown
@@ -94,7 +94,8 @@ def find_items(session: Session, owner: str, search: Search) -> Page:
 
 
 def _items(*more: Any, of: Any = None) -> Select[*tuple[Any, ...]]:
-    found = select(ItemRecord, DOCUMENT, *more) if of is None else select(of)
+    whole = select(ItemRecord, DOCUMENT, *more).options(defer(ItemRecord.document, raiseload=True))
+    found = whole if of is None else select(of)
     return found.join(SceneRecord, ItemRecord.scene_id == SceneRecord.id, isouter=True)
 
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from fastapi import Request
 
+_BASE = "chronoseg.base"
+
 
 def base_of(request: Request) -> str:
-    """Return the address of the service, without a slash at its end."""
-    return str(request.base_url).rstrip("/")
+    """Return the address of the service, without a slash at its end; worked out once for a request."""
+    scope = request.scope
+    if _BASE not in scope:
+        scope[_BASE] = str(request.base_url).rstrip("/")
+    base: str = scope[_BASE]
+    return base
 
 
 def href(request: Request, path: str) -> str:
