@@ -35,16 +35,18 @@ def usual_share(session: Session) -> float:
 def pace_of(job: JobRecord, share: float, at: datetime) -> Pace:
     """Return how fast a job that is under way goes.
 
+    The first block alone tells nothing: its time is also that of loading a network, thrice its own in a small job.
+
     Args:
         job: as the database has it.
         share: from `usual_share`.
         at: the present time.
     """
-    if job.started is None or not job.blocks_total or not job.blocks_done:
+    if job.started is None or not job.blocks_total or job.blocks_done < min(2, job.blocks_total):
         return Pace()
     last = job.segmented or job.updated
     began, counted = job.started, job.blocks_done
-    if job.first_block is not None and job.blocks_done > 1:  # the first block's time is also that of loading a network
+    if job.first_block is not None and job.blocks_done > 1:
         began, counted = job.first_block, job.blocks_done - 1
     per_s = counted / max((last - began).total_seconds(), 1e-3)
     segmenting_s = (began - job.started).total_seconds() + (job.blocks_total - job.blocks_done + counted) / per_s
@@ -61,8 +63,8 @@ class Pace:
     """How fast a job goes.
 
     Attributes:
-        blocks_per_minute: since the first block was done, or, until there are two, since the job began; None before.
-        seconds_left: until its products are there; None as long as nothing tells.
+        blocks_per_minute: since the first block was done; None until there are two, unless there is but one.
+        seconds_left: until its products are there; None as long.
     """
 
     blocks_per_minute: float | None = None

@@ -40,8 +40,8 @@ def test_the_first_block_tells_little_of_the_others() -> None:
 def test_a_block_that_takes_long_leaves_some_of_its_time() -> None:
     at = now()
     job = _job(
-        state=JobState.SEGMENTING, blocks_total=2, blocks_done=1, started=at - timedelta(seconds=500),
-        updated=at - timedelta(seconds=490),
+        state=JobState.SEGMENTING, blocks_total=3, blocks_done=2, started=at - timedelta(seconds=510),
+        first_block=at - timedelta(seconds=500), updated=at - timedelta(seconds=490),
     )  # fmt: skip
     assert pace_of(job, 0.0, at).seconds_left == pytest.approx(2.5)
 
@@ -56,9 +56,26 @@ def test_assembling_takes_its_usual_share() -> None:
     assert pace_of(job, 0.05, at).seconds_left == pytest.approx(1.25)
 
 
-def test_before_the_first_block_nothing_is_told() -> None:
-    job = _job(state=JobState.SEGMENTING, blocks_total=2, blocks_done=0, started=now(), updated=now())
-    assert pace_of(job, 0.2, now()).seconds_left is None
+@pytest.mark.parametrize(("done", "total"), [(0, 2), (1, 2), (1, 9), (0, 1)])
+def test_before_the_second_block_nothing_is_told(done: int, total: int) -> None:
+    job = _job(state=JobState.SEGMENTING, blocks_total=total, blocks_done=done, started=now(), updated=now())
+    pace = pace_of(job, 0.2, now())
+    assert (pace.blocks_per_minute, pace.seconds_left) == (None, None)
+
+
+def test_a_job_of_one_block_tells_how_long_assembling_takes() -> None:
+    at = now()
+    began = at - timedelta(seconds=50)
+    job = _job(
+        state=JobState.ASSEMBLING,
+        blocks_total=1,
+        blocks_done=1,
+        started=began,
+        first_block=at,
+        segmented=at,
+        updated=at,
+    )
+    assert pace_of(job, 0.2, at).seconds_left == pytest.approx(10)
 
 
 def test_the_share_is_that_of_the_last_jobs(parts: Context) -> None:
