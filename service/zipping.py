@@ -88,6 +88,18 @@ def zip_chunks(entries: Sequence[Entry], modified: datetime) -> Iterator[bytes]:
     yield _end(len(entries), sum(map(len, directory)), offset)
 
 
+def cut(chunks: Iterable[bytes], start: int, length: int) -> Iterator[bytes]:
+    """Yield a part of what chunks make up; what comes before it is made too, for checksums stand at a zip's end."""
+    for chunk in chunks:
+        piece = chunk[start : start + length]
+        start = max(start - len(chunk), 0)
+        length -= len(piece)
+        if piece:
+            yield piece
+        if not length:
+            return
+
+
 def _local_size(entry: Entry) -> int:
     """Return the bytes of a file with what stands before and after it."""
     return 30 + len(entry.name.encode()) + entry.size + (20 + 24 if entry.size >= _LIMIT else 16)

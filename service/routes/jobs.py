@@ -90,7 +90,7 @@ def results(job_id: str, request: Request, here: Here, owner: Reader) -> Respons
     "/{job_id}/results.zip",
     summary="Products of a job, as one zip",
     response_class=Response,
-    responses={200: {"content": {ZIP: {}}}, 304: {"description": "The client has these very bytes"}},
+    responses={200: {"content": {ZIP: {}}}, **PARTS},
 )
 def zipped(job_id: str, request: Request, here: Here, owner: Reader) -> Response:
     """Return every product, and a QGIS project that shows them; unzip it into a folder of its own."""
@@ -102,7 +102,7 @@ def zipped(job_id: str, request: Request, here: Here, owner: Reader) -> Response
     "/{job_id}/project.qgz",
     summary="A job as a QGIS project",
     response_class=Response,
-    responses={200: {"content": {MEDIA_TYPE: {}}}, 304: {"description": "The client has these very bytes"}},
+    responses={200: {"content": {MEDIA_TYPE: {}}}, **PARTS},
 )
 def project(job_id: str, request: Request, here: Here, owner: Reader) -> Response:
     """Return a project whose layers QGIS reads from here, piece by piece; it holds no key."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.zipping import Entry, EntryChanged, zip_chunks, zip_size
+from service.zipping import Entry, EntryChanged, cut, zip_chunks, zip_size
 from tests.programs import need
 
 WHEN = datetime(2021, 3, 4, 5, 6, 8, tzinfo=UTC)
@@ -40,6 +40,14 @@ def test_what_goes_in_comes_out(tmp_path_factory: pytest.TempPathFactory, files:
         for info, data in zip(archive.infolist(), files.values(), strict=True):
             assert info.date_time == (2021, 3, 4, 5, 6, 8)
             assert archive.read(info) == data
+
+
+@given(st.lists(st.binary(max_size=5), max_size=6), st.data())
+def test_a_part_is_cut_out_wherever_chunks_end(chunks: list[bytes], data: st.DataObject) -> None:
+    whole = b"".join(chunks)
+    start = data.draw(st.integers(0, len(whole)))
+    length = data.draw(st.integers(0, len(whole) - start))
+    assert b"".join(cut(chunks, start, length)) == whole[start : start + length]
 
 
 def test_unzip_takes_it(tmp_path: Path) -> None:
