@@ -18,6 +18,7 @@ from pathlib import Path
 from shapely.geometry import Polygon, mapping
 from sqlalchemy import text
 
+from service.extents import Extents
 from service.item_pages import find_item, find_items
 from service.search import read_body
 from tests.catalogues import enter_scenes
@@ -70,6 +71,8 @@ def report(sessions: Sessions, items: int) -> None:
         print(f"{items} items on {sessions.kw['bind'].dialect.name}")
         print(f"{'search':28} {'ms':>8} {'x one':>7} {'items':>6}")
         print(f"{'one item by id':28} {one:8.2f} {1:7.1f} {1:6d}")
+        extent = _median_ms(lambda: Extents().find(session, "", Collection.SCENES))
+        print(f"{'extent of the collection':28} {extent:8.2f} {extent / one:7.1f} {1:6d}")
         for name, body in SEARCHES.items():
             search = read_body({"limit": 10, **body})
             found = len(find_items(session, "", search).items)

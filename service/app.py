@@ -12,6 +12,7 @@ from service import problems
 from service.context import Context
 from service.cors import let_in
 from service.drawing import drawing_limiter
+from service.extents import Extents
 from service.headers import SecureHeaders
 from service.identity import schemes_of
 from service.oidc import issuer_of
@@ -67,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         celery=celery_app(settings),
         rate=RequestRate(settings),
         recent=RecentIdentities(),
+        extents=Extents(),
         drawing=drawing_limiter(),
         issuer=issuer_of(settings),
     )

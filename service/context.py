@@ -9,6 +9,7 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
+from service.extents import Extents
 from service.oidc import Issuer
 from service.rate import RequestRate
 from service.recent import RecentIdentities
@@ -26,6 +27,7 @@ class Context:
         celery: the Celery app that carries messages to the workers.
         rate: counts requests by owner.
         recent: whose the last requests were.
+        extents: of the owners' collections.
         drawing: how many tiles are drawn at once.
         issuer: whose tokens are taken beside keys, if there is one.
     """
@@ -36,6 +38,7 @@ class Context:
     celery: Any
     rate: RequestRate
     recent: RecentIdentities
+    extents: Extents
     drawing: CapacityLimiter
     issuer: Issuer | None = None
 

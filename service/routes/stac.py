@@ -67,7 +67,7 @@ def all_queryables(request: Request) -> SchemaJson:
 def collections(request: Request, here: Here, owner: Reader) -> dict[str, Any]:
     """Return the collections."""
     with here.sessions() as session:
-        found = [collection_document(request, session, owner, one) for one in Collection]
+        found = [collection_document(request, one, here.extents.find(session, owner, one)) for one in Collection]
     return {
         "collections": found,
         "links": [link("self", href(request, "/collections")), link("root", href(request, "/"))],
@@ -79,8 +79,9 @@ def collections(request: Request, here: Here, owner: Reader) -> dict[str, Any]:
 @router.get("/collections/{collection_id}", summary="A collection")
 def collection(collection_id: str, request: Request, here: Here, owner: Reader) -> dict[str, Any]:
     """Return a collection, with the extent of its items."""
+    wanted = collection_of(collection_id)
     with here.sessions() as session:
-        return collection_document(request, session, owner, collection_of(collection_id))
+        return collection_document(request, wanted, here.extents.find(session, owner, wanted))
 
 
 @router.get(
