@@ -34,7 +34,8 @@ def remove_scene(here: Context, owner: str, scene_id: str) -> None:
 
 def _user(session: Session, scene_id: str) -> str:
     """Return a job under way whose plan names the scene, or ""."""
-    for job in session.scalars(select(JobRecord).where(JobRecord.state.in_(LIVE), JobRecord.plan.is_not(None))):
-        if any(scene_id in date["scene_ids"] for date in (job.plan or {}).get("dates", [])):
-            return job.id
+    planned = select(JobRecord.id, JobRecord.plan).where(JobRecord.state.in_(LIVE), JobRecord.plan.is_not(None))
+    for job_id, plan in session.execute(planned):
+        if any(scene_id in date["scene_ids"] for date in plan.get("dates", [])):
+            return str(job_id)
     return ""

@@ -37,7 +37,7 @@ def _assemble(current: Attempt) -> None:
     place, job_id = current.place, str(current.lease.key[0])
     with place.sessions() as session:
         job = session.get_one(JobRecord, job_id)
-    plan = Plan.from_json(job.plan or {})
+        plan = Plan.from_json(job.plan or {})
     card, _ = find_model(plan.model_id, place.settings.model_folders)
 
     def progress(_: str) -> None:

@@ -135,6 +135,8 @@ class JobRecord(Leased, Record):
 
     `wanted` says which results are to come and how (`workers.results.Wanted` as JSON).
 
+    A plan names every block: it is read only where it is asked for, while the session lasts.
+
     It was `started` when it was planned; `first_block` and `segmented` are when its first and last block were done.
 
     `cleaned` tells that the files which only its work needed are gone from the store.
@@ -147,7 +149,7 @@ class JobRecord(Leased, Record):
     state: Mapped[str] = mapped_column(String(16), default=JobState.ACCEPTED)
     inputs: Mapped[dict[str, Any]] = mapped_column(JSON)
     wanted: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    plan: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True)
+    plan: Mapped[dict[str, Any] | None] = mapped_column(JSON, nullable=True, deferred=True)
     blocks_total: Mapped[int] = mapped_column(Integer, default=0)
     blocks_done: Mapped[int] = mapped_column(Integer, default=0)
     message: Mapped[str] = mapped_column(Text, default="")

@@ -94,7 +94,7 @@ def results(job_id: str, request: Request, here: Here, owner: Reader) -> Respons
 )
 def zipped(job_id: str, request: Request, here: Here, owner: Reader) -> Response:
     """Return every product, and a QGIS project that shows them; unzip it into a folder of its own."""
-    return results_zip(request, here, *_ended_well(here, owner, job_id))
+    return results_zip(request, here, *_ended_well(here, owner, job_id, planned=True))
 
 
 @router.head("/{job_id}/project.qgz", include_in_schema=False)
@@ -106,7 +106,7 @@ def zipped(job_id: str, request: Request, here: Here, owner: Reader) -> Response
 )
 def project(job_id: str, request: Request, here: Here, owner: Reader) -> Response:
     """Return a project whose layers QGIS reads from here, piece by piece; it holds no key."""
-    return qgis_project(request, here, *_ended_well(here, owner, job_id))
+    return qgis_project(request, here, *_ended_well(here, owner, job_id, planned=True))
 
 
 @router.get(
@@ -127,10 +127,15 @@ def events(
     return EventSourceResponse(job_events(request, here, found, last_event_id), headers=headers, ping=15)
 
 
-def _ended_well(here: Context, owner: str, job_id: str) -> tuple[JobRecord, list[ProductRecord]]:
+def _ended_well(
+    here: Context, owner: str, job_id: str, *, planned: bool = False
+) -> tuple[JobRecord, list[ProductRecord]]:
+    """Return a job that went well and its products; if it is asked for, with its plan."""
     with here.sessions() as session:
         found = find_job(session, owner, job_id)
         _check_ended_well(found)
+        if planned:
+            session.refresh(found, ["plan"])
         return found, job_products(session, job_id)
 
 

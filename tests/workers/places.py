@@ -78,6 +78,12 @@ def ask(place: Workplace, **inputs: Any) -> JobRecord:
         return create_job(session, "", {"model": "burned-area", "aoi": area, **inputs})
 
 
+def plan_of(place: Workplace, job_id: str) -> dict[str, Any]:
+    """Return a job's plan."""
+    with place.sessions() as session:
+        return session.get_one(JobRecord, job_id).plan or {}
+
+
 def again(place: Workplace, record: type[Found], *key: str | int) -> Found:
     """Return a record as the database has it now."""
     with place.sessions() as session:

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from models.registry import SHIPPED
 from tests.conftest import free_port, small_settings
-from tests.workers.places import DATES, again, ask, messages, upload, workplace
+from tests.workers.places import DATES, again, ask, messages, plan_of, upload, workplace
 from workers.assembling import assemble_job
 from workers.block_pipeline import FILES
 from workers.cleaning import clean_all
@@ -128,7 +128,7 @@ def test_dismissing_stops_the_block_under_way_and_leaves_nothing(
     """Dismissed while a block is at its second date: the network is not asked for another one."""
     segment_block(place, job, 0)
     card_folder = SHIPPED / "burned-area"
-    engine = place.engine(card_folder, (again(place, JobRecord, job).plan or {})["model_hash"], tta=False)
+    engine = place.engine(card_folder, plan_of(place, job)["model_hash"], tta=False)
     steps, step = [], type(engine).step
 
     def counted(self: object, *args: object) -> object:
