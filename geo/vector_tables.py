@@ -93,15 +93,15 @@ def write_geoparquet(
     from pyarrow.parquet import ParquetWriter
 
     sides = ("xmin", "ymin", "xmax", "ymax")
-    box = pa.field("bbox", pa.struct([(side, pa.float64()) for side in sides]))
+    schema = _schema().append(pa.field("bbox", pa.struct([(side, pa.float64()) for side in sides])))
     whole = np.array([np.inf, np.inf, -np.inf, -np.inf])
-    with ParquetWriter(dst, _schema().append(box), compression="zstd") as writer:
-        for table in _tables(regions, dates, classes, lambda outlines: in_degrees(outlines, geobox)):
-            bounds = shapely.bounds(shapely.from_wkb(table[_GEOMETRY].to_numpy(zero_copy_only=False))).reshape(-1, 4)
+    with ParquetWriter(dst, schema, compression="zstd") as writer:
+        for outlines, table in _tables(regions, dates, classes, lambda some: in_degrees(some, geobox)):
+            bounds = shapely.bounds(outlines)
             low, high = np.minimum(whole, bounds.min(axis=0)), np.maximum(whole, bounds.max(axis=0))
             whole = np.concatenate([low[:2], high[2:]])
             boxes = pa.StructArray.from_arrays([pa.array(side) for side in bounds.T], list(sides))
-            writer.write_batch(pa.record_batch([*table.columns, boxes], schema=_schema().append(box)))
+            writer.write_batch(pa.record_batch([*table.columns, boxes], schema=schema))
         writer.add_key_value_metadata({"geo": json.dumps(_about(whole))})
 
 
@@ -126,8 +126,8 @@ def _tables(
     dates: Sequence[date],
     classes: Sequence[LegendClass],
     place: Callable[[Polygons], Polygons],
-) -> Iterator[pa.RecordBatch]:
-    """Yield a table of each run of regions, their outlines where `place` puts them; none is empty."""
+) -> Iterator[tuple[Polygons, pa.RecordBatch]]:
+    """Yield the outlines of each run of regions where `place` puts them, and their table; none is empty."""
     import pyarrow as pa
 
     rows = properties_of(regions, dates, classes)
@@ -137,19 +137,20 @@ def _tables(
             continue
         told = [_with_days(row) for row in islice(rows, len(outlines))]
         columns = {name: [row[name] for row in told] for name in told[0]}
-        yield pa.RecordBatch.from_pydict({**columns, _GEOMETRY: list(shapely.to_wkb(outlines))}, _schema())
+        columns[_GEOMETRY] = list(shapely.to_wkb(outlines))
+        yield outlines, pa.RecordBatch.from_pydict(columns, _schema())
 
 
 def _with_days(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, **{name: date.fromisoformat(row[name]) for name in ("first_seen", "last_seen")}}
 
 
-def _write(tables: Iterator[pa.RecordBatch], dst: Path, **how: Any) -> None:
+def _write(tables: Iterator[tuple[Polygons, pa.RecordBatch]], dst: Path, **how: Any) -> None:
     """Write tables through GDAL as they come, to the layer `polygons`."""
     import pyarrow as pa
     from pyogrio.raw import write_arrow
 
-    reader = pa.RecordBatchReader.from_batches(_schema(), tables)
+    reader = pa.RecordBatchReader.from_batches(_schema(), (table for _, table in tables))
     write_arrow(reader, str(dst), layer="polygons", geometry_name=_GEOMETRY, **how)
 
 

@@ -94,8 +94,10 @@ def find_items(session: Session, owner: str, search: Search) -> Page:
 
 
 def _items(*more: Any, of: Any = None) -> Select[*tuple[Any, ...]]:
-    whole = select(ItemRecord, DOCUMENT, *more).options(defer(ItemRecord.document, raiseload=True))
-    found = whole if of is None else select(of)
+    if of is None:
+        found = select(ItemRecord, DOCUMENT, *more).options(defer(ItemRecord.document, raiseload=True))
+    else:
+        found = select(of)
     return found.join(SceneRecord, ItemRecord.scene_id == SceneRecord.id, isouter=True)
 
 
