@@ -41,9 +41,12 @@ State = tuple[Tensor, ...]
 """(last_day_B1HW, reference_BCHW, head's memory, memory of level 0, 1, ...): all float32."""
 
 
-def _by_series(x_N: Tensor, batch: int) -> Tensor:
-    """Split the leading axis, series by series, into (B, T)."""
-    return x_N.reshape(batch, -1, *x_N.shape[1:])
+def _by_date(x_N: Tensor, batch: int) -> tuple[Tensor, ...]:
+    """Split the leading axis, series by series, into dates.
+
+    Not by index: the gradient of `x[:, t]` is as large as x itself, so that N dates would cost N * N.
+    """
+    return x_N.reshape(batch, -1, *x_N.shape[1:]).unbind(1)
 
 
 class ConvNormRelu(nn.Module):
@@ -178,17 +181,18 @@ class RecurrentUNet(nn.Module):
         remembered = []
         for level, gru in enumerate(self.memory):
             features = self._down(level, features)
-            update_BT, candidate_BT = (_by_series(told, batch) for told in self._told(level, features))
-            share_BT, seen = _by_series(shares[level], batch), [memories[level]]
-            for t in range(dates):
-                seen.append(gru(update_BT[:, t], candidate_BT[:, t], share_BT[:, t], seen[-1]))
+            told = (_by_date(x, batch) for x in (*self._told(level, features), shares[level]))
+            seen = [memories[level]]
+            for update_BCHW, candidate_BCHW, share_B1HW in zip(*told, strict=True):
+                seen.append(gru(update_BCHW, candidate_BCHW, share_B1HW, seen[-1]))
             remembered.append(
                 self.across[level](torch.stack(seen[1:], 1).flatten(0, 1)) + self.present[level](features)
             )
-        logits_BT = _by_series(self._decode(remembered).float(), batch)
         logprobs = []
-        for t in range(dates):
-            now, head = self.head(logits_BT[:, t], clear_BT1HW[:, t], head)
+        for logits_BCHW, clear_B1HW in zip(
+            _by_date(self._decode(remembered).float(), batch), clear_BT1HW.unbind(1), strict=True
+        ):
+            now, head = self.head(logits_BCHW, clear_B1HW, head)
             logprobs.append(now)
         return torch.stack(logprobs, 1)
 
