@@ -24,6 +24,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
+from geo.indices import burned_area_index, normalised_difference
 from models.engine import Engine
 from models.engines.open import open_engine
 from models.registry import find_model
@@ -86,18 +87,21 @@ def walk(engine: Engine, fire: Fire) -> Iterator[Floats]:
 
 
 def d_nbr(fire: Fire) -> Floats:
-    """Drop of the normalised burn ratio (NIR, SWIR 2.2 um); Key & Benson 2006."""
-    return _ratio(fire.before, NIR, SWIR) - _ratio(fire.after, NIR, SWIR)
+    """Drop of the normalised burn ratio."""
+    before, after = (normalised_difference(image[NIR], image[SWIR]) for image in (fire.before, fire.after))
+    return before - after
 
 
 def d_ndvi(fire: Fire) -> Floats:
     """Drop of the NDVI."""
-    return _ratio(fire.before, NIR, RED) - _ratio(fire.after, NIR, RED)
+    before, after = (normalised_difference(image[NIR], image[RED]) for image in (fire.before, fire.after))
+    return before - after
 
 
 def d_bai(fire: Fire) -> Floats:
-    """Rise of the burned area index; Chuvieco et al. 2002."""
-    return burned_area_index(fire.after) - burned_area_index(fire.before)
+    """Rise of the burned area index."""
+    before, after = (burned_area_index(image[RED], image[NIR]) for image in (fire.before, fire.after))
+    return after - before
 
 
 INDICES: dict[str, Callable[[Fire], Floats]] = {"dNBR": d_nbr, "dNDVI": d_ndvi, "dBAI": d_bai}
@@ -175,17 +179,6 @@ def _reflectance(path: Path) -> Floats:
     with rasterio.open(path) as source:
         image: Floats = source.read().astype(np.float32) * np.float32(SCALE)
         return image
-
-
-def _ratio(image: Floats, high: int, low: int) -> Floats:
-    total = image[high] + image[low]
-    return np.where(total > 0, (image[high] - image[low]) / np.where(total > 0, total, 1), 0).astype(np.float32)
-
-
-def burned_area_index(image: Floats) -> Floats:
-    """BAI of one image (5, H, W); Chuvieco et al. 2002."""
-    index: Floats = 1 / ((0.1 - image[RED]) ** 2 + (0.06 - image[NIR]) ** 2 + np.float32(1e-4))
-    return index
 
 
 def _picture(image: Floats, valid: Mask) -> Floats:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.real_fires import POST_DAY, Fire, Floats, Mask, best_threshold, burned_area_index, draw, fires, iou
+from benchmarks.real_fires import NIR, POST_DAY, RED, Fire, Floats, Mask, best_threshold, draw, fires, iou
+from geo.indices import burned_area_index
 from models.card import Card, read_card
 from models.engine import Engine
 from models.engines.open import open_engine
@@ -28,7 +29,7 @@ READS = ("blue", "green", "red", "nir")
 
 def bai(fire: Fire) -> Floats:
     """Burned area index of the image after the fire."""
-    return burned_area_index(fire.after)
+    return burned_area_index(fire.after[RED], fire.after[NIR])
 
 
 def segment(engine: Engine, fire: Fire) -> Mask:

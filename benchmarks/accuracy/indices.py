@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.accuracy.landscapes import spec_of
+from geo.indices import Floats, burned_area_index, normalised_difference
 from geo.simulator.series import Series, simulate, truth
 from geo.simulator.spec import Theme
 from models.card import MASK_NODATA
@@ -17,21 +18,17 @@ from models.training.themes import THEMES
 
 BLUE, GREEN, RED, NIR = range(4)
 TUNED_ON = 20
-Floats = NDArray[np.float32]
 Index = Callable[[Series], Floats]
 
 
 def ndvi(series: Series) -> Floats:
     """Normalised difference vegetation index, (T, H, W)."""
-    red, nir = series.reflectance[:, RED], series.reflectance[:, NIR]
-    index: Floats = (nir - red) / np.maximum(nir + red, 1e-3)
-    return index
+    return normalised_difference(series.reflectance[:, NIR], series.reflectance[:, RED])
 
 
 def bai(series: Series) -> Floats:
-    """Burned area index, (T, H, W); Chuvieco et al. 2002."""
-    red, nir = series.reflectance[:, RED], series.reflectance[:, NIR]
-    return np.asarray(1 / ((0.1 - red) ** 2 + (0.06 - nir) ** 2 + 1e-4), np.float32)
+    """Burned area index, (T, H, W)."""
+    return burned_area_index(series.reflectance[:, RED], series.reflectance[:, NIR])
 
 
 def since_first(index: Index) -> Index:
