@@ -64,6 +64,8 @@ class DataConfig:
         dates: lengths that a series may have; each step draws one.
         max_cloud: largest mean share of cloud that a series may have.
         widen: 0..1, share of chips with radiometry beyond the simulator's defaults (haze, gain, offset).
+        hardest_of: series that are simulated for each one that is learned from, which is the one on which an index
+            misleads most (`models.training.hard_series`); 1 = every series is learned from.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -73,8 +75,10 @@ class DataConfig:
     dates: tuple[int, ...] = (2, 2, 3, 4, 5, 8, 10)
     max_cloud: float = 0.7
     widen: float = 0.4
+    hardest_of: int = field(default=1, metadata=LATER)
 
     def __post_init__(self) -> None:
+        require(self.hardest_of >= 1, "data.hardest_of", "1 or more", self.hardest_of)
         require(self.chip_px >= 32, "data.chip_px", "32 or more", self.chip_px)
         require(bool(self.dates) and min(self.dates) >= 1, "data.dates", "lengths of 1 or more", self.dates)
         require(

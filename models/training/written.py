@@ -18,16 +18,17 @@ def written(config: Any) -> dict[str, Any]:
 
     Folders are left out too: data and first weights may move, and their hashes say whether they are the same.
     """
-    values = _plain(config)
+    values = plain(config)
     values["data"].pop("folder", None)
     values["fit"].pop("start", None)
     return values
 
 
-def _plain(table: Any) -> dict[str, Any]:
+def plain(table: Any) -> dict[str, Any]:
+    """Return a table, a frozen dataclass, as plain values, without what is never written or is not yet set."""
     values: dict[str, Any] = {}
     for one in dataclasses.fields(table):
         value = getattr(table, one.name)
         if one.metadata != PLACE and (one.metadata != LATER or value != one.default):
-            values[one.name] = _plain(value) if dataclasses.is_dataclass(value) else value
+            values[one.name] = plain(value) if dataclasses.is_dataclass(value) else value
     return values

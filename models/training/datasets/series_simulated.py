@@ -14,6 +14,7 @@ from models.training.chips import RES_M, TRAIN_SEEDS, Chip, draw_chip
 from models.training.config import DataConfig
 from models.training.datasets.simulated import ABOUT, fingerprint_simulator
 from models.training.evaluate import evaluate
+from models.training.hard_series import misleading_looks
 from models.training.watching import Example
 
 SCORED_SERIES = 6
@@ -29,7 +30,11 @@ class SimulatedSeries:
         self.fingerprint = fingerprint_simulator(theme, data)
 
     def draw(self, dates: int, rng: np.random.Generator) -> Chip:
-        """Simulate a training landscape; see `SeriesSource`."""
+        """Simulate a training landscape, or the hardest of some; see `SeriesSource`."""
+        drawn = (self._draw(dates, rng) for _ in range(self._data.hardest_of))
+        return max(drawn, key=lambda chip: misleading_looks(self._theme, chip))
+
+    def _draw(self, dates: int, rng: np.random.Generator) -> Chip:
         seed = int(rng.integers(TRAIN_SEEDS.start, TRAIN_SEEDS.stop))
         return draw_chip(self._theme, self._data, dates, seed, rng)
 

@@ -16,6 +16,7 @@ from models.training.class_weights import ClassFrequencies
 from models.training.config import DataConfig
 from models.training.data_config import DatesConfig
 from models.training.datasets.source import Picture, picture_of
+from models.training.written import plain
 
 HELD_OUT_SERIES = 12
 COUNTED_SERIES = 32
@@ -69,11 +70,11 @@ def one_date(series: Chip, date: int) -> Chip:
 
 def fingerprint_simulator(theme: Theme, data: DataConfig | DatesConfig) -> str:
     """SHA-256 of everything that says what is simulated: ranges, seeds, and the simulator's own magnitudes."""
-    told = {
-        "data": dataclasses.asdict(data),
+    facts = {
+        "data": plain(data),
         "simulator": dataclasses.asdict(SeriesSpec(theme=theme)),
         "train": [TRAIN_SEEDS.start, TRAIN_SEEDS.stop],
         "validation": [VALIDATION_SEEDS.start, VALIDATION_SEEDS.stop],
         "res_m": RES_M,
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()

@@ -203,9 +203,9 @@ def test_scenes_of_one_name_in_folders_of_their_own_are_told_apart(folder: Path)
 
 
 def test_what_the_card_is_told_has_no_paths(folder: Path) -> None:
-    from models.training.written import _plain
+    from models.training.written import plain
 
     config = ScenesConfig(scenes=str(folder), labels=str(folder / "x.tif"))
-    assert not {"scenes", "labels"} & set(_plain(config))
-    assert _plain(config)["attribute"] == "class"
+    assert not {"scenes", "labels"} & set(plain(config))
+    assert plain(config)["attribute"] == "class"
     assert str(folder) not in open_scenes(folder).about
