@@ -41,14 +41,6 @@ State = tuple[Tensor, ...]
 """(last_day_B1HW, reference_BCHW, head's memory, memory of level 0, 1, ...): all float32."""
 
 
-def _by_date(x_N: Tensor, batch: int) -> tuple[Tensor, ...]:
-    """Split the leading axis, series by series, into dates.
-
-    Not by index: the gradient of `x[:, t]` is as large as x itself, so that N dates would cost N * N.
-    """
-    return x_N.reshape(batch, -1, *x_N.shape[1:]).unbind(1)
-
-
 class ConvNormRelu(nn.Module):
     """3x3 convolution, BatchNorm, ReLU; `fold` melts the norm into the convolution for inference."""
 
@@ -171,28 +163,24 @@ class RecurrentUNet(nn.Module):
         Returns:
             Log-probabilities (B, T, K, H, W), finite everywhere; mean nothing where no date was clear yet.
         """
-        batch, dates, _, height, width = x_BTCHW.shape
+        batch, _, _, height, width = x_BTCHW.shape
         last_day, reference, head, *memories = self.start(batch, height, width, x_BTCHW.device)
-        clear_BT1HW, inputs = clear_BTHW.unsqueeze(2), []
-        for t in range(dates):
-            now, last_day, reference = self._inputs(x_BTCHW[:, t], clear_BT1HW[:, t], day_BT[:, t], last_day, reference)
+        clears, inputs = clear_BTHW.unsqueeze(2).unbind(1), []
+        for x_BCHW, clear_B1HW, day_B in zip(x_BTCHW.unbind(1), clears, day_BT.unbind(1), strict=True):
+            now, last_day, reference = self._inputs(x_BCHW, clear_B1HW, day_B, last_day, reference)
             inputs.append(now)
-        shares, features = self._clear_shares(clear_BT1HW.flatten(0, 1)), torch.stack(inputs, 1).flatten(0, 1)
-        remembered = []
+        # Date after date along the first axis: to cut that into dates, and to join them, moves no pixel.
+        shares, features, remembered = self._clear_shares(torch.cat(clears)), torch.cat(inputs), []
         for level, gru in enumerate(self.memory):
             features = self._down(level, features)
-            told = (_by_date(x, batch) for x in (*self._told(level, features), shares[level]))
+            told = (torch.split(x, batch) for x in (*self._told(level, features), shares[level]))
             seen = [memories[level]]
             for update_BCHW, candidate_BCHW, share_B1HW in zip(*told, strict=True):
                 seen.append(gru(update_BCHW, candidate_BCHW, share_B1HW, seen[-1]))
-            remembered.append(
-                self.across[level](torch.stack(seen[1:], 1).flatten(0, 1)) + self.present[level](features)
-            )
-        logprobs = []
-        for logits_BCHW, clear_B1HW in zip(
-            _by_date(self._decode(remembered).float(), batch), clear_BT1HW.unbind(1), strict=True
-        ):
-            now, head = self.head(logits_BCHW, clear_B1HW, head)
+            remembered.append(self.across[level](torch.cat(seen[1:])) + self.present[level](features))
+        logits, logprobs = torch.split(self._decode(remembered).float(), batch), []
+        for logits_BKHW, clear_B1HW in zip(logits, clears, strict=True):
+            now, head = self.head(logits_BKHW, clear_B1HW, head)
             logprobs.append(now)
         return torch.stack(logprobs, 1)
 
