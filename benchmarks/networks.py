@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,13 +101,18 @@ def measure(card: Card, folder: Path, series: int, isbi: Mapping[str, Scorecard]
 
 
 def learned_mpx(card: Card) -> float:
-    """Return how many megapixels a checkpoint learned from; NaN where its card does not say."""
-    config = card.training.get("config", {})
+    """Return how many megapixels a checkpoint learned from, its first weights too; NaN where its card does not say."""
+    return _learned_mpx(card.training)
+
+
+def _learned_mpx(training: Mapping[str, Any]) -> float:
+    config = training.get("config", {})
     fit, data = config.get("fit", {}), config.get("data", {})
     chips = data.get("batch", data.get("dates_per_step"))
     if chips is None or "steps" not in fit:
         return NAN
-    return float(fit["steps"] * chips * data["chip_px"] ** 2 / 1e6)
+    before = _learned_mpx(training["start"].get("training", {})) if "start" in training else 0.0
+    return before + float(fit["steps"] * chips * data["chip_px"] ** 2 / 1e6)
 
 
 @cache

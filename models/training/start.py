@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -34,9 +35,9 @@ class Start:
     sha256: str
 
     @property
-    def told(self) -> dict[str, str]:
-        """What a card says of it."""
-        return {"model": self.card.id, "weights_sha256": self.sha256}
+    def told(self) -> dict[str, Any]:
+        """What a card says of it: which weights, and what made them in turn."""
+        return {"model": self.card.id, "weights_sha256": self.sha256, "training": self.card.training}
 
     def load(self) -> dict[str, Tensor]:
         """Return the weights by name.

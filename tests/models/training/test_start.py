@@ -37,7 +37,8 @@ def test_the_weights_come_first_and_the_card_says_so(first: Path, tmp_path: Path
     still = starting(first, peak_rate=1e-30, weight_decay=0.0, average_decay=0.0)
     found = read_card(train(still, tmp_path))
     card = read_card(first)
-    assert found.training["start"] == {"model": "tiny@1", "weights_sha256": card.hashes["weights.safetensors"]}
+    told = {"model": "tiny@1", "weights_sha256": card.hashes["weights.safetensors"], "training": card.training}
+    assert found.training["start"] == told
     assert "start" not in found.training["config"]["fit"]
     old, new = load_network(first, card), load_network(tmp_path / "second", found)
     assert all(torch.allclose(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
@@ -106,7 +107,7 @@ def test_what_is_no_checkpoint_is_refused(first: Path, tmp_path: Path) -> None:
     assert find_start("", card) is None
     with pytest.raises(CheckpointRefused, match=r"a checkpoint needs card.json"):
         find_start(str(tmp_path), card)
-    with pytest.raises(ModelUnknown, match="no model 'nowhere'; there are: burned-area@1, "):
+    with pytest.raises(ModelUnknown, match="no model 'nowhere'; there are: burned-area@2, "):
         find_start("nowhere", card)
     with pytest.raises(ConfigRefused, match=r'fit.start: unet@1 in .*unet has family "unet"'):
         find_start("unet", card)
