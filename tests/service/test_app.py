@@ -114,7 +114,7 @@ def test_models(http: httpx.Client) -> None:
     assert [model["id"] for model in listed] == [
         f"{name}@1" for name in sorted(path.parent.name for path in SHIPPED.glob("*/card.json"))
     ]
-    card = http.get("/models/burned-area@1").json()
+    card = http.get("/models/burned-area@2").json()
     assert card["bands"] == ["blue", "green", "red", "nir"]
     assert card["stride_px"] >= 1
     assert http.get("/models/lava").status_code == 404
