@@ -1,7 +1,7 @@
 """Which simulated series are worth a step of training: those on which a threshold on an index is often wrong.
 
-A network that has learned for a while finds most landscapes easy, and what it finds hard is what a threshold finds
-hard: of its loss, three quarters lie in a third of the series. To tell those costs nothing beside simulating them.
+A network that has learned for a while finds most landscapes easy, and what it finds hard is largely what a threshold
+finds hard (`benchmarks/hard_series.py` measures both). To tell those costs nothing beside simulating them.
 """
 
 from __future__ import annotations
