@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import multiprocessing
+import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from workers.database import Sessions, close_database, epoch, migrate, open_database, writing
 from workers.errors import Dismissed, LeaseLost
@@ -170,6 +173,20 @@ def test_several_may_migrate_at_once(empty_database_url: str) -> None:
     with sessions() as session:
         assert session.scalars(select(JobRecord)).all() == []
     close_database(sessions)
+
+
+def test_a_new_file_that_another_process_writes_to_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "new.db", isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE first (n)")
+    other.execute("BEGIN IMMEDIATE")  # before any WAL: SQLite itself refuses at once, whatever the busy timeout
+    committing = threading.Timer(0.3, other.execute, ["COMMIT"])
+    committing.start()
+    sessions = open_database(f"sqlite:///{tmp_path / 'new.db'}")
+    with sessions() as session:
+        assert session.scalar(text("PRAGMA journal_mode")) == "wal"
+    committing.join()
+    close_database(sessions)
+    other.close()
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "mysql://x/y"])
