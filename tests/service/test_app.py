@@ -10,6 +10,7 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
+from models.card import read_card
 from models.registry import SHIPPED
 from service.problems import TABLE
 from tests.service.conftest import NO_BROKER, serving
@@ -112,7 +113,7 @@ def test_openapi_names_each_operation_once(http: httpx.Client) -> None:
 def test_models(http: httpx.Client) -> None:
     listed = http.get("/models").json()["models"]
     assert [model["id"] for model in listed] == [
-        f"{name}@1" for name in sorted(path.parent.name for path in SHIPPED.glob("*/card.json"))
+        read_card(path.parent).id for path in sorted(SHIPPED.glob("*/card.json"))
     ]
     card = http.get("/models/burned-area@2").json()
     assert card["bands"] == ["blue", "green", "red", "nir"]

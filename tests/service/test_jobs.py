@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from models.card import read_card
 from models.registry import SHIPPED
 from service.app import create_app
 from service.context import Context
@@ -115,7 +116,7 @@ def test_periods() -> None:
 def test_description(http: httpx.Client) -> None:
     found = http.get("/processes/segment").json()
     assert found["inputs"]["model"]["schema"]["examples"] == [
-        f"{name}@1" for name in sorted(path.parent.name for path in SHIPPED.glob("*/card.json"))
+        read_card(path.parent).id for path in sorted(SHIPPED.glob("*/card.json"))
     ]
     assert {name for name, part in found["inputs"].items() if part["minOccurs"]} == {"aoi", "model"}
     assert [p["id"] for p in http.get("/processes").json()["processes"]] == ["segment"]
