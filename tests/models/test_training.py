@@ -184,7 +184,11 @@ def test_metrics_stream() -> None:
 
 
 @pytest.mark.parametrize(
-    ("theme", "names"), [("burned-area", ["burned-area-continued", "burned-area"]), ("tree-cover", ["tree-cover"])]
+    ("theme", "names"),
+    [
+        ("burned-area", ["burned-area-continued", "burned-area"]),
+        ("tree-cover", ["tree-cover-continued", "tree-cover"]),
+    ],
 )
 def test_shipped_configurations_are_those_on_the_cards(theme: str, names: list[str]) -> None:
     assert set(TRAIN_SEEDS).isdisjoint({*VALIDATION_SEEDS, *TEST_SEEDS})
