@@ -12,6 +12,9 @@ from geo.simulator.ground import FIELD, WILD, paint_ground
 from geo.simulator.noise import Floats, Ints, cells, fractal, smoothstep, strips
 from geo.simulator.spec import BIOMES, SeriesSpec
 
+TREES = 0.5
+"""Share of a pixel under crowns from which on trees stand there."""
+
 
 @dataclass(frozen=True)
 class Biome:
@@ -112,7 +115,7 @@ def make_land(spec: SeriesSpec, rng: np.random.Generator) -> Land:
     fine = np.float32(0.06 * min(1.0, (10 / res) ** 0.5))
     return Land(
         kind=kind, patch=np.where(kind == FIELD, field_map + count, natural).astype(np.int32),
-        patches=count + field_count, first_field=count, canopy=canopy, trees=canopy >= 0.5,
+        patches=count + field_count, first_field=count, canopy=canopy, trees=canopy >= TREES,
         herbs=np.clip(herbs, 0.03, 1).astype(np.float32),
         soil_mix=smoothstep(np.float32(0.6) * tone + fractal(rng, shape, 300 / res), -1, 1), wetness=wetness,
         texture=(1 + fine * fractal(rng, shape, 60 / res, persistence=0.9)).astype(np.float32),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from geo.simulator.atmosphere import cloud_shares, draw_sky, through
 from geo.simulator.clearing import clear_trees
 from geo.simulator.fire import burn
+from geo.simulator.growth import grow_trees
 from geo.simulator.landscape import make_land
 from geo.simulator.noise import Floats, Ints
 from geo.simulator.seasons import Calendar
@@ -40,7 +41,8 @@ class Series:
         burned: (T, H, W) bool, burned since the start of the series.
         trees: (T, H, W) bool, under trees; both states hold on the ground, seen or not.
         burn_day: (H, W) int32 days since 1970-01-01, 0 where never burned.
-        loss_day: (H, W) int32 days since 1970-01-01 at which the trees went, 0 where they stand or never were.
+        loss_day: (H, W) int32 days since 1970-01-01 at which the trees of the start went, 0 where they stayed or never
+            were.
         biome: name of the mix of covers that was drawn.
     """
 
@@ -77,7 +79,9 @@ def simulate(spec: SeriesSpec, seed: int) -> Series:
     fire = burn(spec, land, days, _rng(seed, 2))
     clearing = clear_trees(spec, land, days, _rng(seed, 3))
     history = History(land, fire, clearing, Calendar(spec, land, _rng(seed, 4)))
-    ground = Ground(spec, history, _rng(seed, 5))
+    burn_day, loss_day = fire.burn_day, history.loss_day()
+    growth = grow_trees(spec, land, history.bared_day(), days, _rng(seed, 7)) if spec.tree_growth > 0 else None
+    ground = Ground(spec, history, growth, _rng(seed, 5))
     reflectance = np.empty((spec.dates, spec.bands, *spec.shape), np.float32)
     truly_clear = np.empty((spec.dates, *spec.shape), bool)
     suns, masks = [], []
@@ -91,12 +95,11 @@ def simulate(spec: SeriesSpec, seed: int) -> Series:
         truly_clear[date] = ~(sky.cloudy | sky.shadowed)
         masks.append(usable(spec, sky, reflectance[date], rng))
         suns.append(sun)
-    burn_day, loss_day = fire.burn_day, history.loss_day()
     return Series(
         spec=spec, seed=seed, reflectance=reflectance, clear=np.stack([mask.clear for mask in masks]),
         truly_clear=truly_clear, days=days, times=times, satellites=satellites, suns=tuple(suns), masks=tuple(masks),
         burned=np.stack([(burn_day > 0) & (burn_day <= day) for day in days]),
-        trees=np.stack([trees_standing(land, loss_day, int(day)) for day in days]),
+        trees=np.stack([trees_standing(land, loss_day, growth, int(day)) for day in days]),
         burn_day=burn_day, loss_day=loss_day, biome=land.biome,
     )  # fmt: skip
 

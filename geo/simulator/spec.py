@@ -23,6 +23,9 @@ SENSORS = ("superdove", "dove", "sentinel-2", "landsat")
 SATELLITES = ("0e26", "0f28", "1009", "100a", "1014", "103c", "104b", "1105", "2212", "2259", "227b", "2426")
 UNSEEN_SATELLITES = ("2455", "2498", "24a6", "24c1")
 """Not among those that a series draws by itself: for tests on a satellite that was never trained on."""
+_SHARES = (
+    "fire_chance", "flash_drying", "tree_growth", "clearing_chance", "cloud_fraction", "cloud_spread", "udm2_error",
+)  # fmt: skip
 
 
 class SpecRefused(GeoError):
@@ -67,6 +70,9 @@ class SeriesSpec:
         terrain_relief_m: standard deviation of the height in the steepest land; each land draws its own below it.
         season_strength: 0 = no phenology, 1 = as drawn from the biome.
         flash_drying: 0 = herbs brown over months; 1 = in some lands within weeks.
+        tree_growth: share of the patches on which trees grow again once they have gone; on open land they come up on
+            fewer. 0 = none ever grow.
+        tree_growth_days: least and most days until such trees cover half of the ground that they will.
         spectral_spread: standard deviation of the logarithm by which a landscape's spectra leave their ranges.
         sensor: whose band centres the four bands have; every date of a series has the same ones.
         farming_strength: 0 = fields never change by harvest or plough, 1 = as usual.
@@ -107,6 +113,8 @@ class SeriesSpec:
     terrain_relief_m: float = 250.0
     season_strength: float = 1.0
     flash_drying: float = 0.0
+    tree_growth: float = 0.0
+    tree_growth_days: tuple[float, float] = (700.0, 3000.0)
     spectral_spread: float = 0.0
     sensor: Sensor = "superdove"
     farming_strength: float = 1.0
@@ -131,7 +139,7 @@ class SeriesSpec:
             low, high = getattr(self, name)
             if not 0 <= low <= high <= 1:
                 raise SpecRefused(f"expected 0 <= least {name} <= most <= 1; got {low}, {high}")
-        for name in ("char_share", "combustion", "char_fade_days", "regrowth_days"):
+        for name in ("char_share", "combustion", "char_fade_days", "regrowth_days", "tree_growth_days"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise SpecRefused(f"expected 0 < least {name} <= most; got {low}, {high}")
@@ -152,7 +160,7 @@ class SeriesSpec:
                 and value < 0
             ):
                 raise SpecRefused(f"expected {field.name} >= 0; got {value}")
-        for name in ("fire_chance", "flash_drying", "clearing_chance", "cloud_fraction", "cloud_spread", "udm2_error"):
+        for name in _SHARES:
             value = getattr(self, name)
             if value is not None and not 0 <= value <= 1:
                 raise SpecRefused(f"expected {name} in 0..1; got {value}")

@@ -12,7 +12,8 @@ from geo.simulator.clearing import Clearing
 from geo.simulator.cover import KILL_SEVERITY, Cover, char, cut, draw_pace, undisturbed
 from geo.simulator.fire import Fire
 from geo.simulator.ground import BUILT, WATER
-from geo.simulator.landscape import Land
+from geo.simulator.growth import Growth, grow
+from geo.simulator.landscape import TREES, Land
 from geo.simulator.noise import Floats, Ints, fractal
 from geo.simulator.seasons import Calendar
 from geo.simulator.spec import SeriesSpec
@@ -40,11 +41,19 @@ class History:
 
     def loss_day(self) -> Ints:
         """Day on which each tree goes, by the axe or a severe fire; 0 where it stays or never was."""
-        killed = (self.fire.burn_day > 0) & (self.fire.severity > KILL_SEVERITY)
-        by_fire = np.where(killed, self.fire.burn_day, _NEVER)
+        by_fire = np.where(self._killed(), self.fire.burn_day, _NEVER)
         by_axe = np.where(self.clearing.day > 0, self.clearing.day, _NEVER)
         first = np.minimum(by_fire, by_axe)
         return np.where(self.land.trees & (first < _NEVER), first, 0).astype(np.int32)
+
+    def bared_day(self) -> Ints:
+        """Last day on which crowns were cut or killed, or what was left of them burned; 0 where none ever were."""
+        bared = (self.clearing.day > 0) | self._killed()
+        return np.where(bared, np.maximum(self.clearing.day, self.fire.burn_day), 0).astype(np.int32)
+
+    def _killed(self) -> NDArray[np.bool_]:
+        killed: NDArray[np.bool_] = (self.fire.burn_day > 0) & (self.fire.severity > KILL_SEVERITY)
+        return killed
 
 
 def sun_at(day: int, latitude_deg: float) -> Sun:
@@ -58,17 +67,17 @@ def sun_at(day: int, latitude_deg: float) -> Sun:
     return Sun(math.degrees(math.atan2(east, north)) % 360, elevation)
 
 
-def trees_standing(land: Land, loss_day: Ints, day: int) -> NDArray[np.bool_]:
-    """Trees that stand on a day."""
+def trees_standing(land: Land, loss_day: Ints, growth: Growth | None, day: int) -> NDArray[np.bool_]:
+    """Trees that stand on a day: those of the start that have not gone, and those that have grown."""
     standing: NDArray[np.bool_] = land.trees & ((loss_day == 0) | (loss_day > day))
-    return standing
+    return standing if growth is None else standing | (growth.crowns(day) >= TREES)
 
 
 class Ground:
     """A land with its history, seen on any day without an atmosphere."""
 
-    def __init__(self, spec: SeriesSpec, history: History, rng: np.random.Generator) -> None:
-        self._spec, self._history = spec, history
+    def __init__(self, spec: SeriesSpec, history: History, growth: Growth | None, rng: np.random.Generator) -> None:
+        self._spec, self._history, self._growth = spec, history, growth
         land = history.land
         self._pace = draw_pace(spec, rng)
         spectra = {name: draw(rng, name, spec) for name in RANGES}
@@ -87,9 +96,12 @@ class Ground:
     def reflectance(self, day: int, sun: Sun) -> Floats:
         """Surface reflectance on a day, (bands, height, width) float32."""
         history = self._history
-        cover = undisturbed(history.land, history.calendar.on(day))
+        patches = history.calendar.on(day)
+        cover = undisturbed(history.land, patches)
         cut(cover, history.clearing, day, self._pace)
         char(cover, history.fire, history.land.canopy, day, self._pace)
+        if self._growth is not None:
+            grow(cover, self._growth.crowns(day), patches.leaves.take(history.land.patch))
         return self._mix(cover, self._light(sun))
 
     def _mix(self, cover: Cover, light: Floats) -> Floats:

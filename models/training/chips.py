@@ -23,6 +23,9 @@ RES_M = (3.0, 3.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 PAIR_GAP_DAYS = ((10, 60), (30, 150), (300, 420))
 """Two looks around a fire: weeks to months apart, or a year, so that the season is not the signal."""
 
+MOST_GAP_DAYS, MOST_SERIES_DAYS = 2200, 40 * 365
+"""Between looks of a series that follows trees over years: composites every few years, over forty at most."""
+
 
 @dataclass(frozen=True)
 class Chip:
@@ -87,7 +90,11 @@ def draw_spec(theme: Theme, data: DataConfig | DatesConfig, dates: int, rng: np.
         jitter_px=float(rng.uniform(0, 0.5)),
         season_strength=float(rng.uniform(0, 1.3)),
     )
-    return _widened(spec, rng) if rng.uniform() < data.widen else spec
+    if rng.uniform() < data.widen:
+        spec = _widened(spec, rng)
+    if isinstance(data, DataConfig) and data.years_apart > 0 and rng.uniform() < data.years_apart:
+        spec = _years_apart(spec, rng)
+    return spec
 
 
 def _widened(spec: SeriesSpec, rng: np.random.Generator) -> SeriesSpec:
@@ -110,4 +117,14 @@ def _widened(spec: SeriesSpec, rng: np.random.Generator) -> SeriesSpec:
         offset_spread_reflectance=0.01,
         date_gain_spread=0.08,
         jitter_px=float(rng.uniform(0, 1)),
+    )
+
+
+def _years_apart(spec: SeriesSpec, rng: np.random.Generator) -> SeriesSpec:
+    """Spread the looks over years, as archives do, and let trees grow in between."""
+    most = min(MOST_GAP_DAYS, MOST_SERIES_DAYS // spec.dates)
+    return dataclasses.replace(
+        spec,
+        gap_days=(most // 8, most),
+        tree_growth=float(rng.uniform(0.2, 0.9)),
     )

@@ -66,6 +66,7 @@ class DataConfig:
         widen: 0..1, share of chips with radiometry beyond the simulator's defaults (haze, gain, offset).
         hardest_of: series that are simulated for each one that is learned from, which is the one on which an index
             misleads most (`models.training.hard_series`); 1 = every series is learned from.
+        years_apart: 0..1, share of tree-cover series whose looks lie months to years apart, in which trees grow again.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -76,6 +77,7 @@ class DataConfig:
     max_cloud: float = 0.7
     widen: float = 0.4
     hardest_of: int = field(default=1, metadata=LATER)
+    years_apart: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.hardest_of >= 1, "data.hardest_of", "1 or more", self.hardest_of)
@@ -84,9 +86,8 @@ class DataConfig:
         require(
             self.dates_per_step >= max(self.dates), "data.dates_per_step", "the longest series", self.dates_per_step
         )
-        require(
-            0 <= self.max_cloud <= 1 and 0 <= self.widen <= 1, "data", "shares in 0..1", (self.max_cloud, self.widen)
-        )
+        shares = (self.max_cloud, self.widen, self.years_apart)
+        require(min(shares) >= 0 and max(shares) <= 1, "data.max_cloud, widen, years_apart", "shares in 0..1", shares)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +132,8 @@ class TrainConfig:
         require(isinstance(data, DataConfig | SeriesTable), "data.kind", f"series: {RECURRENT} learns from them", data)
         if isinstance(data, DataConfig):
             require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}", self.theme)
+            only_trees = self.theme == "tree-cover" or data.years_apart == 0
+            require(only_trees, "data.years_apart", "0: burned area is followed within one season", data.years_apart)
             require(self.legend is None, "legend", "no such table for simulated series", self.legend)
         require((self.theme is None) != (self.legend is None), "theme, legend", "one of the two", self.theme)
         for table in ("loss", "adversarial"):
