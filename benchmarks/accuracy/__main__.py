@@ -1,7 +1,7 @@
 """Accuracy on landscapes that no training has seen: the shipped network, its rivals at one budget, and thresholds.
 
     python -m benchmarks.accuracy table [--theme burned-area] [--rivals DIR] [--landscapes 20] [--witnessed]
-        [--reliability PNG]
+        [--kinds standard cloudy "unseen regime"] [--reliability PNG]
     python -m benchmarks.accuracy train DIR [--theme burned-area] [--steps 1500] [--only NAME ...] [--readers N]
     python -m benchmarks.accuracy export DIR [--theme burned-area] [--train 512] [--val 64] [--test 64]
 
@@ -25,7 +25,7 @@ from torch import nn
 
 from benchmarks.accuracy.export import export
 from benchmarks.accuracy.indices import INDICES, Index, masks_by, tune
-from benchmarks.accuracy.landscapes import KINDS, LANDSCAPES, landscapes_of
+from benchmarks.accuracy.landscapes import KINDS, LANDSCAPES, YEARS_APART, landscapes_of
 from benchmarks.accuracy.rivals import RIVALS
 from benchmarks.accuracy.score import Accuracy, probs_of
 from benchmarks.accuracy.train import train_rivals, weights_of
@@ -94,14 +94,25 @@ def _by_threshold(index: Index, threshold: float) -> Run:
     return lambda series: (masks_by(index, threshold, series), None)
 
 
-def table(theme: Theme, rivals: Path | None, landscapes: int, reliability: Path | None, *, witnessed: bool) -> None:
-    """Print the table; write the reliability plot of the shipped network."""
-    columns = ["IoU", *(["witnessed"] if witnessed else []), "everywhere", "day", "ECE"]
-    print("| network | " + " | ".join(f"{kind}: {' | '.join(columns)}" for kind in KINDS) + " |")
-    print("|---" * (1 + len(columns) * len(KINDS)) + "|")
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """What the table should hold: `kinds` of landscapes, how many of each, and whether what they witnessed alone."""
+
+    theme: Theme
+    kinds: tuple[str, ...]
+    landscapes: int
+    witnessed: bool
+
+
+def table(asked: Asked, rivals: Path | None, reliability: Path | None) -> None:
+    """Print the table; write the reliability plot of the shipped network on the first kind."""
+    theme, kinds, landscapes = asked.theme, asked.kinds, asked.landscapes
+    columns = ["IoU", *(["witnessed"] if asked.witnessed else []), "everywhere", "day", "ECE"]
+    print("| network | " + " | ".join(f"{kind}: {' | '.join(columns)}" for kind in kinds) + " |")
+    print("|---" * (1 + len(columns) * len(kinds)) + "|")
     for number, (name, run) in enumerate((*networks(theme, rivals), *thresholds(theme))):
         cells = []
-        for kind in KINDS:
+        for kind in kinds:
             scored = Accuracy(theme)
             for series in landscapes_of(kind, theme, landscapes):
                 masks, probs = run(series)
@@ -109,7 +120,7 @@ def table(theme: Theme, rivals: Path | None, landscapes: int, reliability: Path 
             values = {"IoU": scored.iou(), "witnessed": scored.iou_witnessed(), "everywhere": scored.iou_everywhere()}
             values |= {"day": scored.right_day_share(), "ECE": scored.calibration.error()}
             cells += ["-" if np.isnan(values[name]) else f"{values[name]:.3f}" for name in columns]
-            if number == 0 and kind == KINDS[0] and reliability is not None:
+            if number == 0 and kind == kinds[0] and reliability is not None:
                 plot(scored, reliability)
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
@@ -154,6 +165,7 @@ def main() -> None:
             one.add_argument("folder", type=Path)
     tables, trains, exports = (does.choices[name] for name in ("table", "train", "export"))
     tables.add_argument("--rivals", type=Path, help="folder of `train`")
+    tables.add_argument("--kinds", nargs="+", default=list(KINDS), choices=[*KINDS, YEARS_APART], metavar="KIND")
     tables.add_argument("--landscapes", type=int, default=LANDSCAPES)
     tables.add_argument("--witnessed", action="store_true", help="IoU without what changed before its first look, too")
     tables.add_argument("--reliability", type=Path, help="write the reliability plot here")
@@ -165,7 +177,8 @@ def main() -> None:
         exports.add_argument(f"--{split}", type=int, default=count)
     wanted = parser.parse_args()
     if wanted.does == "table":
-        table(wanted.theme, wanted.rivals, wanted.landscapes, wanted.reliability, witnessed=wanted.witnessed)
+        asked = Asked(wanted.theme, tuple(wanted.kinds), wanted.landscapes, wanted.witnessed)
+        table(asked, wanted.rivals, wanted.reliability)
     elif wanted.does == "train":
         config = budget(wanted.theme, wanted.steps, wanted.dates_per_step)
         train_rivals(config, wanted.only, wanted.folder, readers=wanted.readers)

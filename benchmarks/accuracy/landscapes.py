@@ -15,6 +15,8 @@ SIDE_PX = 256
 CLOUDY = 0.6
 
 KINDS = ("standard", "cloudy", "unseen regime")
+YEARS_APART = "years apart"
+"""A kind for trees alone: they grow again between looks three to five years apart."""
 
 
 def spec_of(kind: str, theme: Theme) -> SeriesSpec:
@@ -22,12 +24,13 @@ def spec_of(kind: str, theme: Theme) -> SeriesSpec:
 
     Args:
         kind: `standard` (PlanetScope, 3 m, ten dates, a quarter of the looks cloudy), `cloudy` (the same places, 60 %
-            of the looks cloudy) or `unseen regime` (grass fires of one to three days in savanna, seen by
-            Landsat at 30 m: neither is ever trained on).
+            of the looks cloudy), `unseen regime` (grass fires of one to three days in savanna, seen by
+            Landsat at 30 m: neither is ever trained on) or, of trees, `years apart` (the standard places over some
+            forty years, in which trees grow again).
         theme: what they are about.
 
     Raises:
-        ValueError: the kind is none of these.
+        ValueError: the theme has no such kind.
     """
     standard = dataclasses.replace(held_out_spec(theme, SIDE_PX), satellites=UNSEEN_SATELLITES, fire_regime="slow")
     if kind == "standard":
@@ -36,7 +39,10 @@ def spec_of(kind: str, theme: Theme) -> SeriesSpec:
         return dataclasses.replace(standard, cloud_fraction=CLOUDY)
     if kind == "unseen regime":
         return dataclasses.replace(standard, fire_regime="fast-grass", biome="savanna", sensor="landsat", res_m=30.0)
-    raise ValueError(f"unknown kind of landscapes {kind!r}; use one of {', '.join(KINDS)}")
+    if kind == YEARS_APART and theme == "tree-cover":
+        return dataclasses.replace(standard, gap_days=(1100, 1800), tree_growth=0.6)
+    kinds = (*KINDS, YEARS_APART) if theme == "tree-cover" else KINDS
+    raise ValueError(f"unknown kind of {theme} landscapes {kind!r}; use one of {', '.join(kinds)}")
 
 
 def landscapes_of(kind: str, theme: Theme, landscapes: int = LANDSCAPES) -> Iterator[Series]:

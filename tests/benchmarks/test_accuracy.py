@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.accuracy.export import export
 from benchmarks.accuracy.indices import masks_by, ndvi, since_first
-from benchmarks.accuracy.landscapes import KINDS, landscapes_of, spec_of
+from benchmarks.accuracy.landscapes import KINDS, YEARS_APART, landscapes_of, spec_of
 from benchmarks.accuracy.rivals import RIVALS, first_look
 from benchmarks.accuracy.score import Accuracy, hold_last, probs_of
 from benchmarks.accuracy.train import train_rivals, weights_of
@@ -146,6 +146,14 @@ def test_test_landscapes_are_of_no_training() -> None:
     assert np.array_equal(one.reflectance, again.reflectance)
     with pytest.raises(ValueError, match="use one of standard, cloudy"):
         spec_of("sunny", "burned-area")
+
+
+def test_trees_come_again_in_landscapes_that_lie_years_apart() -> None:
+    series = next(landscapes_of(YEARS_APART, "tree-cover", 1))
+    assert np.diff(series.days).min() > 3 * 365
+    assert (~series.trees[:-1] & series.trees[1:]).any(0).mean() > 0.02
+    with pytest.raises(ValueError, match="burned-area landscapes 'years apart'"):
+        spec_of(YEARS_APART, "burned-area")
 
 
 def test_exported_chips(tmp_path: Path) -> None:

@@ -186,8 +186,8 @@ def test_metrics_stream() -> None:
 @pytest.mark.parametrize(
     ("theme", "names"),
     [
-        ("burned-area", ["burned-area-continued", "burned-area"]),
-        ("tree-cover", ["tree-cover-continued", "tree-cover"]),
+        ("burned-area", ["burned-area-2", "burned-area"]),
+        ("tree-cover", ["tree-cover-2", "tree-cover"]),
     ],
 )
 def test_shipped_configurations_are_those_on_the_cards(theme: str, names: list[str]) -> None:
