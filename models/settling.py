@@ -26,7 +26,7 @@ def settle(probs_T: Iterable[Probs], *, lasting: bool) -> Iterator[Mask]:
         lasting: class 1 of two never goes back to class 0 (`Change.lasting`). Masks then only grow from date to date,
             and come after the last date: what has changed by then has been so since the dates that said so began to do
             so without a break. What later looks have refuted, such as the shadow of a cloud that nobody had masked, is
-            in no mask, and dates no change that came after it.
+            in no mask, and dates no change that came after it. A change is one since the first date: its mask has none.
 
     Returns:
         (H, W) class ids, MASK_NODATA where no date was clear yet.
@@ -47,7 +47,7 @@ def _settle_once(probs_T: Iterable[Probs]) -> Iterator[Mask]:
             planes = np.full((2, *after.shape), np.iinfo(np.int32).max, np.int32)
         looked, alarmed = planes
         np.copyto(looked, dates, where=(looked > dates) & ~np.isnan(after))
-        alarm = after > SETS_IN
+        alarm = after > SETS_IN if dates > 0 else np.zeros_like(after, bool)
         np.copyto(alarmed, dates, where=(alarmed > dates) & alarm)
         np.copyto(alarmed, np.iinfo(np.int32).max, where=~alarm)
         dates += 1

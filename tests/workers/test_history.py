@@ -89,6 +89,13 @@ def test_what_lasts_only_grows_and_is_dated_by_the_first_alarm_that_held() -> No
     assert (change, first, confidence) == ([110, 130], [2, 4], [45, 90])
 
 
+def test_at_the_first_date_nothing_that_lasts_has_set_in_yet() -> None:
+    masks, (change, first, *_) = follow([[0.9, 0.9], [0.9, 0.1]], lasting=True)
+    assert (masks, change, first) == ([[0, 0], [1, 0]], [110, 0], [2, 1])
+    masks, _ = follow([[0.9, NEVER]], lasting=True)
+    assert masks == [[0, 255]]
+
+
 def test_under_cloud_an_alarm_holds() -> None:
     """A date that is not clear repeats the one before."""
     masks, (change, *_) = follow([[0.1], [0.9], [0.9], [0.95]], clear=[[True], [True], [False], [True]], lasting=True)
