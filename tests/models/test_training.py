@@ -187,7 +187,7 @@ def test_metrics_stream() -> None:
     ("theme", "names"),
     [
         ("burned-area", ["burned-area-2", "burned-area"]),
-        ("tree-cover", ["tree-cover-2", "tree-cover"]),
+        ("tree-cover", ["tree-cover-3", "tree-cover-2", "tree-cover"]),
     ],
 )
 def test_shipped_configurations_are_those_on_the_cards(theme: str, names: list[str]) -> None:
