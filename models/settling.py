@@ -47,7 +47,7 @@ def _settle_once(probs_T: Iterable[Probs]) -> Iterator[Mask]:
             planes = np.full((2, *after.shape), np.iinfo(np.int32).max, np.int32)
         looked, alarmed = planes
         np.copyto(looked, dates, where=(looked > dates) & ~np.isnan(after))
-        alarm = after > SETS_IN if dates > 0 else np.zeros_like(after, bool)
+        alarm = (after > SETS_IN) & (dates > 0)
         np.copyto(alarmed, dates, where=(alarmed > dates) & alarm)
         np.copyto(alarmed, np.iinfo(np.int32).max, where=~alarm)
         dates += 1

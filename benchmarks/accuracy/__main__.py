@@ -1,7 +1,7 @@
 """Accuracy on landscapes that no training has seen: the shipped network, its rivals at one budget, and thresholds.
 
     python -m benchmarks.accuracy table [--theme burned-area] [--rivals DIR] [--landscapes 20] [--witnessed]
-        [--kinds standard cloudy "unseen regime"] [--reliability PNG]
+        [--kinds standard cloudy "unseen regime" "years apart"] [--reliability PNG]
     python -m benchmarks.accuracy train DIR [--theme burned-area] [--steps 1500] [--only NAME ...] [--readers N]
     python -m benchmarks.accuracy export DIR [--theme burned-area] [--train 512] [--val 64] [--test 64]
 
@@ -25,7 +25,7 @@ from torch import nn
 
 from benchmarks.accuracy.export import export
 from benchmarks.accuracy.indices import INDICES, Index, masks_by, tune
-from benchmarks.accuracy.landscapes import KINDS, LANDSCAPES, YEARS_APART, landscapes_of
+from benchmarks.accuracy.landscapes import KINDS, LANDSCAPES, kinds_of, landscapes_of
 from benchmarks.accuracy.rivals import RIVALS
 from benchmarks.accuracy.score import Accuracy, probs_of
 from benchmarks.accuracy.train import train_rivals, weights_of
@@ -96,7 +96,7 @@ def _by_threshold(index: Index, threshold: float) -> Run:
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """What the table should hold: `kinds` of landscapes, how many of each, and whether what they witnessed alone."""
+    """What the table should hold: kinds of landscapes, how many of each, and whether a column `witnessed`."""
 
     theme: Theme
     kinds: tuple[str, ...]
@@ -165,7 +165,7 @@ def main() -> None:
             one.add_argument("folder", type=Path)
     tables, trains, exports = (does.choices[name] for name in ("table", "train", "export"))
     tables.add_argument("--rivals", type=Path, help="folder of `train`")
-    tables.add_argument("--kinds", nargs="+", default=list(KINDS), choices=[*KINDS, YEARS_APART], metavar="KIND")
+    tables.add_argument("--kinds", nargs="+", default=list(KINDS), metavar="KIND")
     tables.add_argument("--landscapes", type=int, default=LANDSCAPES)
     tables.add_argument("--witnessed", action="store_true", help="IoU without what changed before its first look, too")
     tables.add_argument("--reliability", type=Path, help="write the reliability plot here")
@@ -177,6 +177,8 @@ def main() -> None:
         exports.add_argument(f"--{split}", type=int, default=count)
     wanted = parser.parse_args()
     if wanted.does == "table":
+        if unknown := set(wanted.kinds) - set(kinds_of(wanted.theme)):
+            tables.error(f"{wanted.theme} has no kinds {sorted(unknown)}; use some of {kinds_of(wanted.theme)}")
         asked = Asked(wanted.theme, tuple(wanted.kinds), wanted.landscapes, wanted.witnessed)
         table(asked, wanted.rivals, wanted.reliability)
     elif wanted.does == "train":

@@ -19,6 +19,11 @@ YEARS_APART = "years apart"
 """A kind for trees alone: they grow again between looks three to five years apart."""
 
 
+def kinds_of(theme: Theme) -> tuple[str, ...]:
+    """Return the kinds of landscapes that a theme has."""
+    return (*KINDS, YEARS_APART) if theme == "tree-cover" else KINDS
+
+
 def spec_of(kind: str, theme: Theme) -> SeriesSpec:
     """Say what the landscapes of a kind are like.
 
@@ -41,8 +46,7 @@ def spec_of(kind: str, theme: Theme) -> SeriesSpec:
         return dataclasses.replace(standard, fire_regime="fast-grass", biome="savanna", sensor="landsat", res_m=30.0)
     if kind == YEARS_APART and theme == "tree-cover":
         return dataclasses.replace(standard, gap_days=(1100, 1800), tree_growth=0.6)
-    kinds = (*KINDS, YEARS_APART) if theme == "tree-cover" else KINDS
-    raise ValueError(f"unknown kind of {theme} landscapes {kind!r}; use one of {', '.join(kinds)}")
+    raise ValueError(f"unknown kind of {theme} landscapes {kind!r}; use one of {', '.join(kinds_of(theme))}")
 
 
 def landscapes_of(kind: str, theme: Theme, landscapes: int = LANDSCAPES) -> Iterator[Series]:

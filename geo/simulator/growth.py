@@ -15,6 +15,7 @@ from geo.simulator.spec import SeriesSpec
 _HALF = 1.2279
 """Where (1 - exp(-x)) ** 2 is a half."""
 _MOST_FALLOW_DAYS = 1500
+"""Longest use of cleared land before trees grow on it again."""
 _OPEN = 0.05
 """Crown cover below which land counts as open."""
 _OPEN_SHARE = 0.4
