@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import ConfigDict
 
@@ -19,7 +19,7 @@ class FitConfig:
         steps: optimiser steps.
         peak_rate: largest learning rate of the one-cycle schedule.
         warmup: share of the steps in which the rate rises.
-        weight_decay: of AdamW.
+        weight_decay: of the optimizer, decoupled from the gradient.
         clip_norm: largest norm of the gradient.
         average_decay: of the exponential moving average of the weights, which is what is shipped.
         dice_weight: of soft Dice beside cross-entropy.
@@ -33,6 +33,8 @@ class FitConfig:
         mixed_precision: bfloat16 where it is safe, on CUDA only.
         start: folder of a checkpoint whose weights come first, or name of a shipped one; empty = fresh ones. Not
             written to the card, which tells the checkpoint's name and hash instead.
+        optimizer: `adamw`, or `muon` for all weights that are matrices or filters (`models.training.optimizers`); one
+            peak rate does for both.
         keep: share of the first weights in those that are shipped, for fine-tuning on few images: half way back loses
             little of what they teach, and little of what the network knew (Wortsman et al. 2022, "Robust fine-tuning
             of zero-shot models").
@@ -54,6 +56,7 @@ class FitConfig:
     patience: int = field(default=0, metadata=LATER)
     mixed_precision: bool = field(default=False, metadata=LATER)
     start: str = field(default="", metadata=LATER)
+    optimizer: Literal["adamw", "muon"] = field(default="adamw", metadata=LATER)
     keep: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ from models.training.adversary import Adversary
 from models.training.config import TrainConfig
 from models.training.drawing import draw_batches
 from models.training.lesson import Batch, Lesson, open_lesson
+from models.training.optimizers import open_optimizer
 from models.training.processes import Processes, join_norms
 from models.training.revision import code_revision
 from models.training.run_state import Run, load_run, save_run
@@ -107,7 +108,8 @@ def fit(
     net = join_norms(fresh, processes).to(processes.device)
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # twice as fast; its stubs lag
     average = copy.deepcopy(net).eval().requires_grad_(False)
-    adam = torch.optim.AdamW(net.parameters(), lr=config.fit.peak_rate, weight_decay=config.fit.weight_decay)
+    plan = config.fit
+    adam = open_optimizer(plan.optimizer, net, rate=plan.peak_rate, weight_decay=plan.weight_decay)
     run, adversary = Run(net, average, adam), None
     if config.adversarial is not None:
         adversary = Adversary(config.adversarial, len(card.bands), len(card.classes), processes)

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import math
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ from tests.models.refused_configs import reason_of
 TINY = TrainConfig(
     theme="burned-area",
     name="tiny",
-    network=NetworkConfig(widths=(4, 6), memory=(4, 6)),
+    network=NetworkConfig(widths=(4, 8), memory=(4, 8)),
     data=DataConfig(chip_px=32, dates_per_step=4, dates=(2, 3)),
     fit=FitConfig(steps=4, save_every=2, validate_every=100),
 )
@@ -53,12 +54,14 @@ def kill_at(step: int) -> Watcher:
     return watch
 
 
-def test_a_killed_run_goes_on_and_ends_the_same(tmp_path: Path) -> None:
-    whole = loop.train(TINY, tmp_path / "whole")
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_killed_run_goes_on_and_ends_the_same(optimizer: Literal["adamw", "muon"], tmp_path: Path) -> None:
+    config = dataclasses.replace(TINY, fit=dataclasses.replace(TINY.fit, optimizer=optimizer))
+    whole = loop.train(config, tmp_path / "whole")
     with pytest.raises(Killed):
-        loop.train(TINY, tmp_path / "cut", watchers=[kill_at(3)])
+        loop.train(config, tmp_path / "cut", watchers=[kill_at(3)])
     lines: list[str] = []
-    cut = loop.train(TINY, tmp_path / "cut", watchers=[tell_lines(lines.append)])
+    cut = loop.train(config, tmp_path / "cut", watchers=[tell_lines(lines.append)])
     assert lines[0] == "goes on after step 2/4"
     assert [line.split()[:2] for line in lines[1:]] == [["step", "4/4"]]
     assert read_card(cut).hashes == read_card(whole).hashes
