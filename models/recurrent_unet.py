@@ -25,7 +25,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from models.heads import HEADS
 
 NEVER = -1e6
-"""Day of the last clear look at a pixel that was never seen; far before any satellite."""
+"""Day of the last clear look at a pixel that was never seen, far before any satellite. With `unseen_clock` the day on
+which the series began is added to it."""
 
 DAYS_PER_YEAR = 365.2425
 CLOCK_CHANNELS = 4
@@ -95,14 +96,20 @@ class RecurrentUNet(nn.Module):
         head: `class` (class per date) or `filter` (a change that never goes back); see `models.heads`.
         widths: channels per level, finest first; the stride is 2 ** (levels - 1).
         memory: channels that each level remembers; the finest is what a window's memory costs.
+        unseen_clock: at the first clear look at a pixel, how long the series had gone on by then is told, as a negative
+            time since the last look: the longer nobody looked, the more may have changed before.
     """
 
     def __init__(
         self, *, mean: Sequence[float], std: Sequence[float], classes: int = 2, head: str = "class",
         widths: Sequence[int] = (16, 32, 48, 64), memory: Sequence[int] = (8, 32, 48, 64),
+        unseen_clock: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.architecture: dict[str, Any] = {"classes": classes, "head": head, "widths": [*widths], "memory": [*memory]}
+        if unseen_clock:
+            self.architecture["unseen_clock"] = True
+        self._unseen_clock = unseen_clock
         self.mean_C11: Tensor
         self.std_C11: Tensor
         self.register_buffer("mean_C11", torch.tensor(mean).reshape(-1, 1, 1))
@@ -154,7 +161,7 @@ class RecurrentUNet(nn.Module):
             memories[level] = gru(*self._told(level, features), shares[level], memories[level])
             seen.append(self.across[level](memories[level]) + self.present[level](features))
         logprobs, head = self.head(self._decode(seen).float(), clear, head)
-        probs = torch.where(last_day > NEVER, logprobs.exp(), math.nan)
+        probs = torch.where(self._seen(last_day), logprobs.exp(), math.nan)
         return (probs, last_day, reference, head, *memories)
 
     def forward(self, x_BTCHW: Tensor, clear_BTHW: Tensor, day_BT: Tensor) -> Tensor:
@@ -201,15 +208,22 @@ class RecurrentUNet(nn.Module):
         """
         x = torch.where(clear_B1HW, x_BCHW, self.mean_C11)
         x = ((x - self.mean_C11) / self.std_C11).clamp(-INPUT_LIMIT, INPUT_LIMIT)
-        day, seen = day_B.reshape(-1, 1, 1, 1), last_day_B1HW > NEVER
+        day, seen = day_B.reshape(-1, 1, 1, 1), self._seen(last_day_B1HW)
         change = torch.where(clear_B1HW & seen, x - reference_BCHW, 0.0)
         reference = torch.where(clear_B1HW, torch.where(seen, reference_BCHW + REFRESH * change, x), reference_BCHW)
         angle = (day - torch.floor(day / DAYS_PER_YEAR) * DAYS_PER_YEAR) * (2 * math.pi / DAYS_PER_YEAR)
-        gap = torch.log1p((day - last_day_B1HW).clamp(min=0)) / math.log1p(DAYS_PER_YEAR)
-        gap = torch.where(seen, gap, 0.0)
+        if self._unseen_clock:
+            last_day_B1HW = torch.where(last_day_B1HW == NEVER, NEVER + day, last_day_B1HW)
+            gap = torch.where(seen, _log_years(day - last_day_B1HW), -_log_years(day - (last_day_B1HW - NEVER)))
+        else:
+            gap = torch.where(seen, _log_years(day - last_day_B1HW), 0.0)
         flag = clear_B1HW.float()
         inputs = torch.cat([x, change, flag, angle.sin().expand_as(flag), angle.cos().expand_as(flag), gap], dim=1)
         return inputs, torch.where(clear_B1HW, day, last_day_B1HW), reference
+
+    def _seen(self, last_day_B1HW: Tensor) -> Tensor:
+        """Tell which pixels have had a clear look."""
+        return last_day_B1HW > (NEVER / 2 if self._unseen_clock else NEVER)
 
     def _clear_shares(self, clear_N1HW: Tensor) -> list[Tensor]:
         """Share of clear pixels under each pixel of every level, 0..1."""
@@ -235,3 +249,8 @@ class RecurrentUNet(nn.Module):
             features = self.decoder[level](coarse + levels[level])
         logits: Tensor = self.to_logits(features)
         return logits
+
+
+def _log_years(days: Tensor) -> Tensor:
+    """Return a time on a scale on which a year is 1 and the first days count most."""
+    return torch.log1p(days.clamp(min=0)) / math.log1p(DAYS_PER_YEAR)

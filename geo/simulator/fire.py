@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from geo.simulator.spec import FIRE_REGIMES, SeriesSpec
 
 _STEPS = tuple((row, col) for row in (-2, -1, 0, 1, 2) for col in (-2, -1, 0, 1, 2) if math.gcd(row, col) == 1)
 _COARSE_CELLS = 72
+_EARLIER_DAYS = 240
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,10 @@ class Fire:
     combustion: Floats
     ash: Floats
     active: tuple[int, int]
+
+    def halted_by(self, earlier: Fire) -> Fire:
+        """Return this fire without the ground that an earlier one burned: there is no fuel left."""
+        return replace(self, burn_day=np.where(earlier.burn_day > 0, 0, self.burn_day).astype(np.int32))
 
 
 def burn(spec: SeriesSpec, land: Land, days: Ints, rng: np.random.Generator) -> Fire:
@@ -69,6 +74,12 @@ def burn(spec: SeriesSpec, land: Land, days: Ints, rng: np.random.Generator) -> 
     combustion = np.clip(np.float32(completeness) + np.float32(0.17) * (noise + patchy), 0.25, 1).astype(np.float32)
     ash = np.float32(rng.uniform(0, 0.5)) * smoothstep(patchy + severity, 0.5, 2.5)
     return Fire(burn_day, severity, combustion, ash, (first, first + span))
+
+
+def burn_before(spec: SeriesSpec, land: Land, first_look: int, rng: np.random.Generator) -> Fire:
+    """Let fires run over the land in the months before the first look, with `earlier_fire_chance`."""
+    window = np.array([first_look - _EARLIER_DAYS, first_look], np.int32)
+    return burn(replace(spec, fire_chance=spec.earlier_fire_chance), land, window, rng)
 
 
 def _fuel(spec: SeriesSpec, land: Land, rng: np.random.Generator) -> Floats:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from geo.simulator.atmosphere import cloud_shares, draw_sky, through
 from geo.simulator.clearing import clear_trees
-from geo.simulator.fire import burn
+from geo.simulator.fire import burn, burn_before
 from geo.simulator.growth import grow_trees
 from geo.simulator.landscape import make_land
 from geo.simulator.noise import Floats, Ints
@@ -78,7 +78,9 @@ def simulate(spec: SeriesSpec, seed: int) -> Series:
     land = make_land(spec, _rng(seed, 1))
     fire = burn(spec, land, days, _rng(seed, 2))
     clearing = clear_trees(spec, land, days, _rng(seed, 3))
-    history = History(land, fire, clearing, Calendar(spec, land, _rng(seed, 4)))
+    earlier = burn_before(spec, land, int(days[0]), _rng(seed, 8)) if spec.earlier_fire_chance > 0 else None
+    fire = fire if earlier is None else fire.halted_by(earlier)
+    history = History(land, fire, clearing, Calendar(spec, land, _rng(seed, 4)), earlier)
     burn_day, loss_day = fire.burn_day, history.loss_day()
     growth = grow_trees(spec, land, history.bared_day(), days, _rng(seed, 7)) if spec.tree_growth > 0 else None
     ground = Ground(spec, history, growth, _rng(seed, 5))

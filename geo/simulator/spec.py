@@ -24,7 +24,8 @@ SATELLITES = ("0e26", "0f28", "1009", "100a", "1014", "103c", "104b", "1105", "2
 UNSEEN_SATELLITES = ("2455", "2498", "24a6", "24c1")
 """Not among those that a series draws by itself: for tests on a satellite that was never trained on."""
 _SHARES = (
-    "fire_chance", "flash_drying", "tree_growth", "clearing_chance", "cloud_fraction", "cloud_spread", "udm2_error",
+    "fire_chance", "earlier_fire_chance", "flash_drying", "tree_growth", "clearing_chance", "cloud_fraction",
+    "cloud_spread", "udm2_error",
 )  # fmt: skip
 
 
@@ -49,6 +50,8 @@ class SeriesSpec:
         fire_regime: pace of fires: weeks ("slow") or one to three days ("fast-grass"); "any" draws one.
         fire_share: least and most share of the land that burns where there is a fire.
         fire_chance: chance that the landscape burns; None = 0.92 for burned-area, 0.3 for tree-cover.
+        earlier_fire_chance: chance of a fire in the months before the first look, whose scar the truth does not hold;
+            0 for tree-cover, which follows the trees of the start.
         clearing_share: least and most share of the trees that are cleared where there is clearing.
         clearing_chance: chance of clearing; None = 0.92 for tree-cover, 0.35 for burned-area.
         char_share: least and most share of the burned ground that char covers at first, a landscape draws one; above 1
@@ -93,6 +96,7 @@ class SeriesSpec:
     fire_regime: FireRegime = "any"
     fire_share: tuple[float, float] = (0.08, 0.6)
     fire_chance: float | None = None
+    earlier_fire_chance: float = 0.0
     clearing_share: tuple[float, float] = (0.08, 0.5)
     clearing_chance: float | None = None
     char_share: tuple[float, float] = (0.7, 1.2)
@@ -143,6 +147,8 @@ class SeriesSpec:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise SpecRefused(f"expected 0 < least {name} <= most; got {low}, {high}")
+        if self.theme == "tree-cover" and self.earlier_fire_chance > 0:
+            raise SpecRefused(f"expected earlier_fire_chance 0 for tree-cover; got {self.earlier_fire_chance}")
         if self.jitter_px > 1:
             raise SpecRefused(f"expected jitter_px <= 1; got {self.jitter_px}")
         self._check_magnitudes()

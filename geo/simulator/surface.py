@@ -32,12 +32,13 @@ class Sun:
 
 @dataclass(frozen=True)
 class History:
-    """A land and what happens to it."""
+    """A land and what happens to it; `earlier` burned before the first look."""
 
     land: Land
     fire: Fire
     clearing: Clearing
     calendar: Calendar
+    earlier: Fire | None = None
 
     def loss_day(self) -> Ints:
         """Day on which each tree goes, by the axe or a severe fire; 0 where it stays or never was."""
@@ -98,6 +99,8 @@ class Ground:
         history = self._history
         patches = history.calendar.on(day)
         cover = undisturbed(history.land, patches)
+        if history.earlier is not None:
+            char(cover, history.earlier, history.land.canopy, day, self._pace)
         cut(cover, history.clearing, day, self._pace)
         char(cover, history.fire, history.land.canopy, day, self._pace)
         if self._growth is not None:

@@ -27,6 +27,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 SHIPPED = Path(__file__).parent / "configs"
 
 RECURRENT = "recurrent_unet"
+_SHARES = ("max_cloud", "widen", "years_apart", "late_start", "earlier_fires")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class NetworkConfig:
         widths: channels per level, finest first.
         memory: channels that each level remembers.
         mean, std: per band of the data (simulated ones: blue, green, red, nir), in reflectance.
+        unseen_clock: whether the network is told how long nobody saw a pixel before its first clear look.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -45,6 +47,7 @@ class NetworkConfig:
     memory: tuple[int, ...] = (8, 32, 48, 64)
     mean: tuple[float, ...] = (0.06, 0.085, 0.10, 0.25)
     std: tuple[float, ...] = (0.04, 0.045, 0.06, 0.10)
+    unseen_clock: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(len(self.widths) >= 2 and min(self.widths) >= 1, "network.widths", "two or more widths", self.widths)
@@ -67,6 +70,8 @@ class DataConfig:
         hardest_of: series that are simulated for each one that is learned from, which is the one on which an index
             misleads most (`models.training.hard_series`); 1 = every series is learned from.
         years_apart: 0..1, share of tree-cover series whose looks lie months to years apart, in which trees grow again.
+        late_start: 0..1, share of the series of which nobody saw the first dates, one or more.
+        earlier_fires: 0..1, share of the burned-area series in which a fire burned before the first date, too.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -78,6 +83,8 @@ class DataConfig:
     widen: float = 0.4
     hardest_of: int = field(default=1, metadata=LATER)
     years_apart: float = field(default=0.0, metadata=LATER)
+    late_start: float = field(default=0.0, metadata=LATER)
+    earlier_fires: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.hardest_of >= 1, "data.hardest_of", "1 or more", self.hardest_of)
@@ -86,8 +93,9 @@ class DataConfig:
         require(
             self.dates_per_step >= max(self.dates), "data.dates_per_step", "the longest series", self.dates_per_step
         )
-        shares = (self.max_cloud, self.widen, self.years_apart)
-        require(min(shares) >= 0 and max(shares) <= 1, "data.max_cloud, widen, years_apart", "shares in 0..1", shares)
+        shares = {key: getattr(self, key) for key in _SHARES}
+        fits = min(shares.values()) >= 0 and max(shares.values()) <= 1
+        require(fits, f"data.{', '.join(_SHARES)}", "shares in 0..1", tuple(shares.values()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +142,8 @@ class TrainConfig:
             require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}", self.theme)
             only_trees = self.theme == "tree-cover" or data.years_apart == 0
             require(only_trees, "data.years_apart", "0: burned area is followed within one season", data.years_apart)
+            only_fires = self.theme == "burned-area" or data.earlier_fires == 0
+            require(only_fires, "data.earlier_fires", "0: trees are those of the first date", data.earlier_fires)
             require(self.legend is None, "legend", "no such table for simulated series", self.legend)
         require((self.theme is None) != (self.legend is None), "theme, legend", "one of the two", self.theme)
         for table in ("loss", "adversarial"):

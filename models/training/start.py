@@ -16,6 +16,9 @@ from models.checkpoint_files import WEIGHTS, read_checked
 from models.errors import ConfigRefused
 from models.registry import locate_model
 
+WEIGHTLESS = ("unseen_clock",)
+"""Of the architecture, what adds no weights: a network may learn to use it."""
+
 SAME = ("family", "bands", "mean", "std", "architecture")
 """What must be equal in both cards, beside the classes' names: weights mean nothing under another normalisation."""
 
@@ -77,4 +80,5 @@ def find_start(folder: str, card: Card) -> Start | None:
 def _compared(card: Card) -> dict[str, str]:
     """Return what must be equal, as text that a file gives back as it was."""
     values = {key: getattr(card, key) for key in SAME} | {"classes": [c.name for c in card.classes]}
+    values["architecture"] = {key: value for key, value in card.architecture.items() if key not in WEIGHTLESS}
     return {key: json.dumps(value, sort_keys=True) for key, value in values.items()}

@@ -15,7 +15,7 @@ from models.recurrent_unet import RecurrentUNet
 from models.training.themes import THEMES
 
 MEAN, STD = (0.06, 0.085, 0.10, 0.25), (0.04, 0.045, 0.06, 0.10)
-HEADS = ("class", "filter")
+HEADS = ("class", "filter", "filter, unseen clock")
 RADIUS_PX, STRIDE_PX = 44, 8
 
 
@@ -39,9 +39,10 @@ def shake_norms(net: torch.nn.Module) -> None:
 
 
 def make_net(head: str, seed: int = 0) -> RecurrentUNet:
-    """A fresh network of the shipped size whose norms have statistics of their own, in eval mode."""
+    """A fresh network of the shipped size whose norms have statistics of their own, in eval mode; one of `HEADS`."""
     torch.manual_seed(seed)
-    net = RecurrentUNet(mean=MEAN, std=STD, head=head)
+    name, *clock = head.split(", ")
+    net = RecurrentUNet(mean=MEAN, std=STD, head=name, unseen_clock=bool(clock))
     shake_norms(net)
     return net.eval()
 

@@ -31,7 +31,7 @@ Floats = NDArray[np.float32]
 def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     theme = str(request.param)
     folder = tmp_path_factory.mktemp("models") / theme
-    net = make_net("filter" if theme == "burned-area" else "class")
+    net = make_net("filter, unseen clock" if theme == "burned-area" else "class")
     save_checkpoint(folder, net, make_card(net, theme))
     return folder
 
