@@ -29,10 +29,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.real_fires import Fire, Floats, Mask, draw, fires, iou, segment, walk
+from models.card import read_card
 from models.engine import Engine
 from models.engines.open import open_engine
 from models.registry import find_model
-from models.training.config import TrainConfig, read_config, shipped_config
+from models.training.config import NetworkConfig, TrainConfig, read_config, shipped_config
 from models.training.fit_config import FitConfig
 from models.training.loop import train
 from models.training.series_config import WildfirePairsConfig
@@ -44,12 +45,13 @@ CANDIDATES = np.linspace(0.05, 0.7, 14)
 def fold(folder: Path, held_out: str, start: Path, *, steps: int, rate: float, keep: float) -> TrainConfig:
     """Return the fine-tuning that never sees one of the fires."""
     shipped = read_config(shipped_config("burned-area"))
+    network = NetworkConfig(**read_card(start).training["config"]["network"])
     data = WildfirePairsConfig(folder=str(folder), held_out=(held_out,), chip_px=96, batch=8)
     fit = FitConfig(
         steps=steps, peak_rate=rate, average_decay=0.97, missed_weight=shipped.fit.missed_weight, save_every=steps,
         validate_every=steps + 1, start=str(start), keep=keep,
     )  # fmt: skip
-    return dataclasses.replace(shipped, name="fine-tuned", data=data, fit=fit)
+    return dataclasses.replace(shipped, name="fine-tuned", network=network, data=data, fit=fit)
 
 
 def best_cut(others: Sequence[Fire], probs: Sequence[Floats]) -> float:
