@@ -34,7 +34,7 @@ THEMES = {
     "burned-area": Theme(
         title="Burned area",
         description=(
-            "Burned since the first look, per date, within one fire season. The burned area only grows, each pixel has "
+            "Burned since the first date, per date, within one fire season. The burned area only grows, each pixel has "
             "the date at which it was first seen burned, and an alarm that later looks refute is taken back."
         ),
         head="filter",
