@@ -8,6 +8,10 @@ the network does not have. dNBR needs a SWIR band, which PlanetScope lacks.
 
 `tta`: the same network with test-time augmentation.
 
+The second table tells what the network says where it cannot compare: IoU from the image after the fire alone, the first
+date of the series being clear nowhere; and the share of the ground that it calls burned, though nothing burned since the
+first date: from the image before the fire alone, and from the one after it on both dates.
+
 Data: $CHRONOSEG_DATA/wildfire_pairs, else ../shared/data/wildfire_pairs.
 """
 
@@ -16,7 +20,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -64,25 +68,25 @@ def fires(folder: Path) -> Iterator[Fire]:
         yield Fire(path.name, before, after, truth, valid)
 
 
-def segment(engine: Engine, fire: Fire) -> Mask:
+def segment(engine: Engine, fire: Fire, *, seen_before: bool = True) -> Mask:
     """Run the network over both dates, and settle what burned as a job does; True = burned."""
-    *_, last = settle(walk(engine, fire), lasting=engine.card.change.lasting)
+    *_, last = settle(walk(engine, fire, seen_before=seen_before), lasting=engine.card.change.lasting)
     burned: Mask = last == 1
     return burned
 
 
-def walk(engine: Engine, fire: Fire) -> Iterator[Floats]:
-    """Yield the probabilities before and after, (K, H, W)."""
+def walk(engine: Engine, fire: Fire, *, seen_before: bool = True) -> Iterator[Floats]:
+    """Yield the probabilities before and after, (K, H, W); without `seen_before` the first date is clear nowhere."""
     height, width = fire.truth.shape
     step = engine.card.stride_px
     rows, cols = -(-height // step) * step, -(-width // step) * step
     clear = np.zeros((rows, cols), bool)
     clear[:height, :width] = fire.valid
     state = engine.start(rows, cols)
-    for image, day in ((fire.before, PRE_DAY), (fire.after, POST_DAY)):
+    for image, day, seen in ((fire.before, PRE_DAY, seen_before), (fire.after, POST_DAY, True)):
         x = np.zeros((4, rows, cols), np.float32)
         x[:, :height, :width] = image[:4]
-        state, probs = engine.step(state, x, clear, day)
+        state, probs = engine.step(state, x, clear & seen, day)
         yield probs[:, :height, :width].copy()
 
 
@@ -123,6 +127,15 @@ def iou(fire: Fire, burned: Mask) -> float:
     confusion = Confusion(2)
     confusion.add(fire.truth.astype(np.uint8), burned.astype(np.uint8), fire.valid)
     return confusion.iou(1)
+
+
+def without_comparison(engine: Engine, fire: Fire) -> tuple[float, float, float]:
+    """Return the second table's row of a fire."""
+    after_alone = segment(engine, fire, seen_before=False)
+    before_alone = segment(engine, replace(fire, after=fire.before), seen_before=False)
+    after_twice = segment(engine, replace(fire, before=fire.after))
+    alarms = [float(burned[fire.valid].mean()) for burned in (before_alone, after_twice)]
+    return iou(fire, after_alone), alarms[0], alarms[1]
 
 
 def draw(fire: Fire, burned: Mask, path: Path) -> None:
@@ -173,6 +186,10 @@ def main() -> None:
     print(
         "Each threshold was chosen on these same fires. The network saw no real image; 66 and 1-7 are noisily labelled."
     )
+    print(f"\n{'fire':24}" + "".join(f"{name:>16}" for name in ("after alone", "before alone", "after twice")))
+    unseen = [without_comparison(engine, fire) for fire in known]
+    for name, row in (*zip([fire.name for fire in known], unseen, strict=True), ("mean", np.mean(unseen, axis=0))):
+        print(f"{name:24}" + "".join(f"{value:16.3f}" for value in row))
 
 
 def _reflectance(path: Path) -> Floats:
