@@ -9,8 +9,8 @@ the network does not have. dNBR needs a SWIR band, which PlanetScope lacks.
 `tta`: the same network with test-time augmentation.
 
 The second table tells what the network says where it cannot compare: IoU from the image after the fire alone, the first
-date of the series being clear nowhere; and the share of the ground that it calls burned, though nothing burned since the
-first date: from the image before the fire alone, and from the one after it on both dates.
+date of the series being clear nowhere; and the share of the ground that it calls burned, though nothing burned since
+the first date: from the image before the fire alone, and from the one after it on both dates.
 
 Data: $CHRONOSEG_DATA/wildfire_pairs, else ../shared/data/wildfire_pairs.
 """
