@@ -55,12 +55,11 @@ def draw_chip(theme: Theme, data: DataConfig | DatesConfig, dates: int, seed: in
         rng: draws the spec (resolution, season, clouds, radiometry).
     """
     series = simulate(draw_spec(theme, data, dates, rng), seed)
-    clear = series.clear
     if isinstance(data, DataConfig) and dates > 1 and data.late_start > 0 and rng.uniform() < data.late_start:
-        clear[: rng.integers(1, dates)] = False
+        series.clear[: rng.integers(1, dates)] = False
     return Chip(
         reflectance=series.reflectance,
-        clear=clear,
+        clear=series.clear,
         days=series.days.astype(np.float32),
         target=truth(series).astype(np.int64),
     )
@@ -95,10 +94,10 @@ def draw_spec(theme: Theme, data: DataConfig | DatesConfig, dates: int, rng: np.
     )
     if rng.uniform() < data.widen:
         spec = _widened(spec, rng)
-    if isinstance(data, DataConfig) and data.years_apart > 0 and rng.uniform() < data.years_apart:
-        spec = _years_apart(spec, rng)
-    if isinstance(data, DataConfig) and data.earlier_fires > 0:
+    if isinstance(data, DataConfig):
         spec = dataclasses.replace(spec, earlier_fire_chance=data.earlier_fires)
+        if data.years_apart > 0 and rng.uniform() < data.years_apart:
+            spec = _years_apart(spec, rng)
     return spec
 
 

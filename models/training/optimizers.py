@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -24,17 +24,12 @@ class Muon(torch.optim.AdamW):
 
     Filters (out, in, height, width) are matrices of out rows. A step uses the gradients of matrices up.
 
-    Args:
-        params: of the network.
-        lr, weight_decay: of both; decoupled from the gradient.
+    Rate and weight decay are AdamW's, for both.
 
     Source:
         Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"; the size of its steps from Liu
         et al. 2025, "Muon is scalable for LLM training", section 2.2.
     """
-
-    def __init__(self, params: Iterable[Tensor], *, lr: float, weight_decay: float) -> None:
-        super().__init__(params, lr=lr, weight_decay=weight_decay)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
