@@ -161,7 +161,7 @@ class RecurrentUNet(nn.Module):
             memories[level] = gru(*self._told(level, features), shares[level], memories[level])
             seen.append(self.across[level](memories[level]) + self.present[level](features))
         logprobs, head = self.head(self._decode(seen).float(), clear, head)
-        probs = torch.where(_seen(last_day), logprobs.exp(), math.nan)
+        probs = torch.where(self._seen(last_day), logprobs.exp(), math.nan)
         return (probs, last_day, reference, head, *memories)
 
     def forward(self, x_BTCHW: Tensor, clear_BTHW: Tensor, day_BT: Tensor) -> Tensor:
@@ -208,7 +208,7 @@ class RecurrentUNet(nn.Module):
         """
         x = torch.where(clear_B1HW, x_BCHW, self.mean_C11)
         x = ((x - self.mean_C11) / self.std_C11).clamp(-INPUT_LIMIT, INPUT_LIMIT)
-        day, seen = day_B.reshape(-1, 1, 1, 1), _seen(last_day_B1HW)
+        day, seen = day_B.reshape(-1, 1, 1, 1), self._seen(last_day_B1HW)
         change = torch.where(clear_B1HW & seen, x - reference_BCHW, 0.0)
         reference = torch.where(clear_B1HW, torch.where(seen, reference_BCHW + REFRESH * change, x), reference_BCHW)
         angle = (day - torch.floor(day / DAYS_PER_YEAR) * DAYS_PER_YEAR) * (2 * math.pi / DAYS_PER_YEAR)
@@ -220,6 +220,10 @@ class RecurrentUNet(nn.Module):
         flag = clear_B1HW.float()
         inputs = torch.cat([x, change, flag, angle.sin().expand_as(flag), angle.cos().expand_as(flag), gap], dim=1)
         return inputs, torch.where(clear_B1HW, day, last_day_B1HW), reference
+
+    def _seen(self, last_day_B1HW: Tensor) -> Tensor:
+        """Tell which pixels have had a clear look; the bound is part of the graphs that are shipped."""
+        return last_day_B1HW > (NEVER / 2 if self._unseen_clock else NEVER)
 
     def _clear_shares(self, clear_N1HW: Tensor) -> list[Tensor]:
         """Share of clear pixels under each pixel of every level, 0..1."""
@@ -250,8 +254,3 @@ class RecurrentUNet(nn.Module):
 def _log_years(days: Tensor) -> Tensor:
     """Return a time on a scale on which a year is 1 and the first days count most."""
     return torch.log1p(days.clamp(min=0)) / math.log1p(DAYS_PER_YEAR)
-
-
-def _seen(last_day_B1HW: Tensor) -> Tensor:
-    """Tell which pixels have had a clear look; of the others it is NEVER, or so many days after it."""
-    return last_day_B1HW > NEVER / 2
