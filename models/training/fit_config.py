@@ -30,7 +30,8 @@ class FitConfig:
         threads: CPU threads; set explicitly, since sums depend on it.
         patience: scores in a row without a new best one after which training stops, and the weights of the best score
             are what is shipped; 0 = never.
-        mixed_precision: bfloat16 where it is safe, on CUDA only.
+        mixed_precision: bfloat16 in the convolutions on CUDA and on CPUs with matrix tiles (AMX), where it is faster;
+            float32 elsewhere.
         start: folder of a checkpoint whose weights come first, or name of a shipped one; empty = fresh ones. Not
             written to the card, which tells the checkpoint's name and hash instead.
         optimizer: `adamw`, or `muon` for all weights that are matrices or filters (`models.training.optimizers`); one

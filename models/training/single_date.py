@@ -21,6 +21,7 @@ from models.training.instances import InstanceObjective
 from models.training.lesson import Answer, Shown
 from models.training.losses import Loss, build_loss
 from models.training.picture_scores import score_pictures
+from models.training.precision import half_precision
 from models.training.processes import Processes
 from models.training.static_config import LossConfig
 from models.training.static_networks import build_static, static_card
@@ -101,7 +102,7 @@ class DateObjective(nn.Module):
         net: a network with `outputs` (`models.static.StaticNet`).
         loss: of logits, target and valid pixels.
         processes: among which the batch is shared.
-        mixed: bfloat16 on CUDA; losses are in float32 all the same.
+        mixed: bfloat16 where that is faster; losses are in float32 all the same.
     """
 
     def __init__(self, net: StaticNet, loss: Loss, processes: Processes, mixed: bool) -> None:
@@ -113,7 +114,7 @@ class DateObjective(nn.Module):
         net, clear = self.net, clear_BHW.unsqueeze(1)
         valid = clear_BHW & (target_BHW != MASK_NODATA)
         x_BCHW = torch.where(clear, x_BCHW, net.mean_C11)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self._mixed and x_BCHW.is_cuda):
+        with half_precision(x_BCHW.device, wanted=self._mixed):
             outputs = net.outputs(x_BCHW)
         target, valid_everywhere = self._processes.gather(target_BHW), self._processes.gather(valid)
         terms = {}

@@ -1,0 +1,47 @@
+"""bfloat16 is for devices that are faster with it; the loss hardly moves."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from models.training.config import read_config
+from models.training.lesson import open_lesson
+from models.training.loop import ALONE
+from models.training.precision import half_precision, multiplies_bfloat16
+
+CONFIGS = Path(__file__).parents[3] / "models" / "training" / "configs"
+CPU = torch.device("cpu")
+
+
+def test_a_cpu_without_matrix_tiles_stays_at_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": False})
+    with half_precision(CPU, wanted=True):
+        assert nn.Conv2d(2, 2, 1)(torch.zeros(1, 2, 4, 4)).dtype == torch.float32
+
+
+def test_a_cpu_with_matrix_tiles_takes_bfloat16_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    for wanted, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        with half_precision(CPU, wanted=wanted):
+            assert nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == dtype
+
+
+@pytest.mark.skipif(not multiplies_bfloat16(CPU), reason="bfloat16 takes minutes on this CPU")
+@pytest.mark.parametrize("name", ["burned-area", "unet"])
+def test_the_loss_is_nearly_that_of_float32(name: str) -> None:
+    config = read_config(CONFIGS / f"{name}.toml")
+    loss = {}
+    for mixed in (False, True):
+        lesson = open_lesson(dataclasses.replace(config, fit=dataclasses.replace(config.fit, mixed_precision=mixed)))
+        torch.manual_seed(0)
+        net = lesson.build()
+        batch = [tensor[:1] for tensor in lesson.draw(0, ALONE)]
+        terms, _ = lesson.objective(net, ALONE)(*batch)
+        loss[mixed] = float(terms["loss" if "loss" in terms else "main"].detach())
+    assert loss[True] == pytest.approx(loss[False], rel=0.02)
+    assert loss[True] != loss[False]
