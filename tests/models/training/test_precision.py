@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from models.training.config import read_config
+from models.training.config import read_config, shipped_config
 from models.training.lesson import open_lesson
 from models.training.loop import ALONE
 from models.training.precision import half_precision, multiplies_bfloat16
 
-CONFIGS = Path(__file__).parents[3] / "models" / "training" / "configs"
 CPU = torch.device("cpu")
 
 
@@ -34,7 +32,7 @@ def test_a_cpu_with_matrix_tiles_takes_bfloat16_where_it_is_wanted(monkeypatch: 
 @pytest.mark.skipif(not multiplies_bfloat16(CPU), reason="bfloat16 takes minutes on this CPU")
 @pytest.mark.parametrize("name", ["burned-area", "unet"])
 def test_the_loss_is_nearly_that_of_float32(name: str) -> None:
-    config = read_config(CONFIGS / f"{name}.toml")
+    config = read_config(shipped_config(name))
     loss = {}
     for mixed in (False, True):
         lesson = open_lesson(dataclasses.replace(config, fit=dataclasses.replace(config.fit, mixed_precision=mixed)))
