@@ -189,7 +189,10 @@ def test_metrics_stream() -> None:
 @pytest.mark.parametrize(
     ("theme", "names"),
     [
-        ("burned-area", ["burned-area-5", "burned-area-4", "burned-area-3", "burned-area-2", "burned-area"]),
+        (
+            "burned-area",
+            ["burned-area-6", "burned-area-5", "burned-area-4", "burned-area-3", "burned-area-2", "burned-area"],
+        ),
         ("tree-cover", ["tree-cover-3", "tree-cover-2", "tree-cover"]),
     ],
 )

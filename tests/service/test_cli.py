@@ -33,7 +33,7 @@ def test_help_imports_nothing_heavy() -> None:
     ("arguments", "word"),
     [
         (("train", "nothing.toml", "--out", "run"), "nothing.toml"),
-        (("evaluate", "lava"), "burned-area@5"),
+        (("evaluate", "lava"), "burned-area@6"),
         (("segment", "nothing.tif@2020-01-01", "--model", "burned-area", "--out", "out"), "nothing.tif"),
         (("demo", "--out", "."), "--out"),
         (("simulate", "out", "--bands", "5"), "5"),
