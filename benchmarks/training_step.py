@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from models.training.config import read_config, shipped_config
 from models.training.lesson import Batch, open_lesson
-from models.training.loop import ALONE
+from models.training.loop import ALONE, sum_of
 from models.training.precision import multiplies_bfloat16
 
 
@@ -27,7 +27,7 @@ def step(objective: nn.Module, weights: Sequence[nn.Parameter], batch: Batch) ->
     """Return seconds, loss and gradient of one step."""
     started = perf_counter()
     terms, _ = objective(*batch)
-    loss: Tensor = sum(terms.values())
+    loss = sum_of(terms)
     gradients = torch.autograd.grad(loss, weights)
     return perf_counter() - started, float(loss.detach()), torch.cat([gradient.flatten() for gradient in gradients])
 
@@ -49,10 +49,10 @@ def main() -> None:
     weights = [weight for weight in net.parameters() if weight.requires_grad]
     objectives = [lesson.objective(net, ALONE) for lesson in lessons]
     ratios, losses, cosines = [], [], []
-    for number in range(-1, wanted.steps):  # the first warms up
-        batch = lessons[0].draw(max(number, 0), ALONE)
+    for number in range(1 + wanted.steps):  # the first warms up
+        batch = lessons[0].draw(number, ALONE)
         full, mixed = (step(objective, weights, batch) for objective in objectives)
-        if number >= 0:
+        if number > 0:
             ratios.append(mixed[0] / full[0])
             losses.append((full[1], mixed[1]))
             cosines.append(float(torch.nn.functional.cosine_similarity(full[2], mixed[2], dim=0)))

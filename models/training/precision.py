@@ -14,7 +14,7 @@ def multiplies_bfloat16(device: torch.device) -> bool:
     return device.type == "cuda" or (device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16")))
 
 
-def half_precision(device: torch.device, *, wanted: bool) -> torch.autocast:
+def mixed_precision(device: torch.device, *, wanted: bool) -> torch.autocast:
     """Return a context in which convolutions compute in bfloat16, their weights and sums staying float32.
 
     Args:

@@ -19,7 +19,7 @@ from models.training.datasets.open_series import open_series
 from models.training.datasets.series import SeriesSource
 from models.training.lesson import Answer
 from models.training.losses import build_loss, masked_loss
-from models.training.precision import half_precision
+from models.training.precision import mixed_precision
 from models.training.processes import Processes
 from models.training.series_config import SeriesTable
 from models.training.themes import THEMES, Theme, own_theme
@@ -79,7 +79,7 @@ class _SeriesObjective(nn.Module):
 
     def forward(self, x_BTCHW: Tensor, clear_BTHW: Tensor, day_BT: Tensor, target_BTHW: Tensor) -> Answer:
         """Return the loss of the whole batch."""
-        with half_precision(x_BTCHW.device, wanted=self._fit.mixed_precision):
+        with mixed_precision(x_BTCHW.device, wanted=self._fit.mixed_precision):
             logprobs = self.net(x_BTCHW, clear_BTHW, day_BT)
         valid = clear_BTHW & (target_BTHW != MASK_NODATA)
         target = torch.where(valid, target_BTHW, 0)

@@ -21,7 +21,7 @@ from models.training.instances import InstanceObjective
 from models.training.lesson import Answer, Shown
 from models.training.losses import Loss, build_loss
 from models.training.picture_scores import score_pictures
-from models.training.precision import half_precision
+from models.training.precision import mixed_precision
 from models.training.processes import Processes
 from models.training.static_config import LossConfig
 from models.training.static_networks import build_static, static_card
@@ -114,7 +114,7 @@ class DateObjective(nn.Module):
         net, clear = self.net, clear_BHW.unsqueeze(1)
         valid = clear_BHW & (target_BHW != MASK_NODATA)
         x_BCHW = torch.where(clear, x_BCHW, net.mean_C11)
-        with half_precision(x_BCHW.device, wanted=self._mixed):
+        with mixed_precision(x_BCHW.device, wanted=self._mixed):
             outputs = net.outputs(x_BCHW)
         target, valid_everywhere = self._processes.gather(target_BHW), self._processes.gather(valid)
         terms = {}

@@ -10,22 +10,22 @@ from torch import nn
 
 from models.training.config import read_config, shipped_config
 from models.training.lesson import open_lesson
-from models.training.loop import ALONE
-from models.training.precision import half_precision, multiplies_bfloat16
+from models.training.loop import ALONE, sum_of
+from models.training.precision import mixed_precision, multiplies_bfloat16
 
 CPU = torch.device("cpu")
 
 
 def test_a_cpu_without_matrix_tiles_stays_at_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "amx_bf16": False})
-    with half_precision(CPU, wanted=True):
+    with mixed_precision(CPU, wanted=True):
         assert nn.Conv2d(2, 2, 1)(torch.zeros(1, 2, 4, 4)).dtype == torch.float32
 
 
 def test_a_cpu_with_matrix_tiles_takes_bfloat16_where_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
     for wanted, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        with half_precision(CPU, wanted=wanted):
+        with mixed_precision(CPU, wanted=wanted):
             assert nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == dtype
 
 
@@ -40,6 +40,6 @@ def test_the_loss_is_nearly_that_of_float32(name: str) -> None:
         net = lesson.build()
         batch = [tensor[:1] for tensor in lesson.draw(0, ALONE)]
         terms, _ = lesson.objective(net, ALONE)(*batch)
-        loss[mixed] = float(terms["loss" if "loss" in terms else "main"].detach())
+        loss[mixed] = float(sum_of(terms).detach())
     assert loss[True] == pytest.approx(loss[False], rel=0.02)
     assert loss[True] != loss[False]
