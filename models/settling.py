@@ -18,7 +18,7 @@ Probs = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 
 
-def settle(probs_T: Iterable[Probs], *, lasting: bool) -> Iterator[Mask]:
+def settle(probs_T: Iterable[Probs], *, lasting: bool, sets_in: float = SETS_IN) -> Iterator[Mask]:
     """Yield the mask of every date.
 
     Args:
@@ -27,18 +27,19 @@ def settle(probs_T: Iterable[Probs], *, lasting: bool) -> Iterator[Mask]:
             and come after the last date: what has changed by then has been so since the dates that said so began to do
             so without a break. What later looks have refuted, such as the shadow of a cloud that nobody had masked, is
             in no mask, and dates no change that came after it. A change is one since the first date: its mask has none.
+        sets_in: probability above which a lasting change has set in.
 
     Returns:
         (H, W) class ids, MASK_NODATA where no date was clear yet.
     """
     if lasting:
-        yield from _settle_once(probs_T)
+        yield from _settle_once(probs_T, sets_in)
         return
     for probs in probs_T:
         yield np.where(np.isnan(probs[0]), np.uint8(MASK_NODATA), _most_probable(probs))
 
 
-def _settle_once(probs_T: Iterable[Probs]) -> Iterator[Mask]:
+def _settle_once(probs_T: Iterable[Probs], sets_in: float) -> Iterator[Mask]:
     """Follow two planes: the first date with a look, and the first of the alarms that still hold."""
     dates, planes = 0, None
     for probs in probs_T:
@@ -47,7 +48,7 @@ def _settle_once(probs_T: Iterable[Probs]) -> Iterator[Mask]:
             planes = np.full((2, *after.shape), np.iinfo(np.int32).max, np.int32)
         looked, alarmed = planes
         np.copyto(looked, dates, where=(looked > dates) & ~np.isnan(after))
-        alarm = (after > SETS_IN) & (dates > 0)
+        alarm = (after > sets_in) & (dates > 0)
         np.copyto(alarmed, dates, where=(alarmed > dates) & alarm)
         np.copyto(alarmed, np.iinfo(np.int32).max, where=~alarm)
         dates += 1

@@ -1,14 +1,17 @@
 """Accuracy on landscapes that no training has seen: the shipped network, its rivals at one budget, and thresholds.
 
     python -m benchmarks.accuracy table [--theme burned-area] [--rivals DIR] [--landscapes 20] [--witnessed]
-        [--kinds standard cloudy "unseen regime" "years apart"] [--reliability PNG]
+        [--kinds standard cloudy "unseen regime" "years apart" "no fire"] [--reliability PNG]
+    python -m benchmarks.accuracy cuts [--landscapes 48] [--model NAME]
     python -m benchmarks.accuracy train DIR [--theme burned-area] [--steps 1500] [--only NAME ...] [--readers N]
     python -m benchmarks.accuracy export DIR [--theme burned-area] [--train 512] [--val 64] [--test 64]
 
 Columns: IoU of the followed class, mean over ten dates, where the ground could be seen (`everywhere`: from a pixel's
 first clear look on, under cloud too); `day`: share of the changed pixels whose change is given right to within one
-look; ECE: expected calibration error; `witnessed`: IoU without the pixels whose first look came after their change.
-Landscapes: `benchmarks/accuracy/landscapes.py`.
+look; ECE: expected calibration error; `witnessed`: IoU without the pixels whose first look came after their change;
+`false alarms`, where there is no fire: share of the ground that is called burned on the last date.
+Landscapes: `benchmarks/accuracy/landscapes.py`. `cuts` tells on validation landscapes what `models.settling.SETS_IN`
+would give if it were another.
 """
 
 from __future__ import annotations
@@ -23,9 +26,10 @@ import safetensors.torch
 from numpy.typing import NDArray
 from torch import nn
 
+from benchmarks.accuracy.cuts import print_cuts
 from benchmarks.accuracy.export import export
 from benchmarks.accuracy.indices import INDICES, Index, masks_by, tune
-from benchmarks.accuracy.landscapes import KINDS, LANDSCAPES, kinds_of, landscapes_of
+from benchmarks.accuracy.landscapes import KINDS, LANDSCAPES, NO_FIRE, kinds_of, landscapes_of
 from benchmarks.accuracy.rivals import RIVALS
 from benchmarks.accuracy.score import Accuracy, probs_of
 from benchmarks.accuracy.train import train_rivals, weights_of
@@ -94,6 +98,23 @@ def _by_threshold(index: Index, threshold: float) -> Run:
     return lambda series: (masks_by(index, threshold, series), None)
 
 
+COLUMNS: dict[str, Callable[[Accuracy], float]] = {
+    "IoU": Accuracy.iou,
+    "witnessed": Accuracy.iou_witnessed,
+    "everywhere": Accuracy.iou_everywhere,
+    "day": Accuracy.right_day_share,
+    "ECE": lambda scored: scored.calibration.error(),
+    "false alarms": Accuracy.false_alarm_share,
+}
+
+
+def columns_of(kind: str, *, witnessed: bool) -> list[str]:
+    """Return the scores that mean something on a kind of landscapes."""
+    if kind == NO_FIRE:
+        return ["false alarms", "ECE"]
+    return ["IoU", *(["witnessed"] if witnessed else []), "everywhere", "day", "ECE"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Asked:
     """What the table should hold: kinds of landscapes, how many of each, and whether a column `witnessed`."""
@@ -107,9 +128,9 @@ class Asked:
 def table(asked: Asked, rivals: Path | None, reliability: Path | None) -> None:
     """Print the table; write the reliability plot of the shipped network on the first kind."""
     theme, kinds, landscapes = asked.theme, asked.kinds, asked.landscapes
-    columns = ["IoU", *(["witnessed"] if asked.witnessed else []), "everywhere", "day", "ECE"]
-    print("| network | " + " | ".join(f"{kind}: {' | '.join(columns)}" for kind in kinds) + " |")
-    print("|---" * (1 + len(columns) * len(kinds)) + "|")
+    columns = {kind: columns_of(kind, witnessed=asked.witnessed) for kind in kinds}
+    print("| network | " + " | ".join(f"{kind}: {' | '.join(columns[kind])}" for kind in kinds) + " |")
+    print("|---" * (1 + sum(map(len, columns.values()))) + "|")
     for number, (name, run) in enumerate((*networks(theme, rivals), *thresholds(theme))):
         cells = []
         for kind in kinds:
@@ -117,9 +138,8 @@ def table(asked: Asked, rivals: Path | None, reliability: Path | None) -> None:
             for series in landscapes_of(kind, theme, landscapes):
                 masks, probs = run(series)
                 scored.add(series, masks, probs)
-            values = {"IoU": scored.iou(), "witnessed": scored.iou_witnessed(), "everywhere": scored.iou_everywhere()}
-            values |= {"day": scored.right_day_share(), "ECE": scored.calibration.error()}
-            cells += ["-" if np.isnan(values[name]) else f"{values[name]:.3f}" for name in columns]
+            values = [COLUMNS[name](scored) for name in columns[kind]]
+            cells += ["-" if np.isnan(value) else f"{value:.3f}" for value in values]
             if number == 0 and kind == kinds[0] and reliability is not None:
                 plot(scored, reliability)
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
@@ -164,6 +184,9 @@ def main() -> None:
         if name != "table":
             one.add_argument("folder", type=Path)
     tables, trains, exports = (does.choices[name] for name in ("table", "train", "export"))
+    cuts = does.add_parser("cuts")
+    cuts.add_argument("--model", default="burned-area", help="name, or a checkpoint's folder")
+    cuts.add_argument("--landscapes", type=int, default=48)
     tables.add_argument("--rivals", type=Path, help="folder of `train`")
     tables.add_argument("--kinds", nargs="+", default=list(KINDS), metavar="KIND")
     tables.add_argument("--landscapes", type=int, default=LANDSCAPES)
@@ -176,7 +199,9 @@ def main() -> None:
     for split, count in (("train", 512), ("val", 64), ("test", 64)):
         exports.add_argument(f"--{split}", type=int, default=count)
     wanted = parser.parse_args()
-    if wanted.does == "table":
+    if wanted.does == "cuts":
+        print_cuts(wanted.model, wanted.landscapes)
+    elif wanted.does == "table":
         if unknown := set(wanted.kinds) - set(kinds_of(wanted.theme)):
             tables.error(f"{wanted.theme} has no kinds {sorted(unknown)}; use some of {kinds_of(wanted.theme)}")
         asked = Asked(wanted.theme, tuple(wanted.kinds), wanted.landscapes, wanted.witnessed)

@@ -10,16 +10,17 @@ import pytest
 import safetensors.torch
 import torch
 
+from benchmarks.accuracy.cuts import CUTS, print_cuts
 from benchmarks.accuracy.export import export
 from benchmarks.accuracy.indices import masks_by, ndvi, since_first
-from benchmarks.accuracy.landscapes import KINDS, YEARS_APART, landscapes_of, spec_of
+from benchmarks.accuracy.landscapes import KINDS, NO_FIRE, YEARS_APART, landscapes_of, spec_of
 from benchmarks.accuracy.rivals import RIVALS, first_look
 from benchmarks.accuracy.score import Accuracy, hold_last, probs_of
 from benchmarks.accuracy.train import train_rivals, weights_of
 from geo.simulator.series import Series, simulate, truth
 from geo.simulator.spec import SATELLITES, UNSEEN_SATELLITES, SeriesSpec
 from models.card import MASK_NODATA
-from models.training.chips import TEST_SEEDS, TRAIN_SEEDS, draw_spec
+from models.training.chips import TEST_SEEDS, TRAIN_SEEDS, VALIDATION_SEEDS, draw_spec
 from models.training.config import DataConfig, NetworkConfig, TrainConfig
 from models.training.fit_config import FitConfig
 from models.training.themes import THEMES
@@ -75,6 +76,31 @@ def test_what_changed_before_its_first_look_was_not_witnessed() -> None:
     scored = Accuracy("burned-area")
     scored.add(made, masks)
     assert (scored.iou(), scored.iou_witnessed()) == (0.5, 1)
+
+
+def test_false_alarms_are_counted_where_nothing_changed() -> None:
+    burned, clear = np.zeros((3, 8, 8), bool), np.ones((3, 8, 8), bool)
+    burned[1:, :2] = True
+    clear[:, 2] = False  # a row that nobody sees
+    spec = SeriesSpec("burned-area", 8, 8, dates=3, fire_chance=0.0, cloud_fraction=0.0)
+    made = dataclasses.replace(simulate(spec, 0), burned=burned, clear=clear, truly_clear=clear)
+    masks = np.zeros((3, 8, 8), np.uint8)
+    masks[:, 2] = MASK_NODATA
+    masks[:, 0] = masks[-1, 5] = 1  # a fire that burned, and an alarm
+    masks[1, 6] = 1  # an alarm that did not last
+    scored = Accuracy("burned-area")
+    scored.add(made, masks)
+    assert (scored.unchanged, scored.false_alarms, scored.false_alarm_share()) == (40, 8, 0.2)
+
+
+def test_a_lower_cut_finds_more_and_alarms_more(capsys: pytest.CaptureFixture[str]) -> None:
+    print_cuts("burned-area", 1)
+    _, _, *rows = capsys.readouterr().out.splitlines()
+    values = [[float(cell) for cell in row.strip("|").split("|")] for row in rows]
+    assert tuple(row[0] for row in values) == CUTS
+    alarms = [row[-1] for row in values]
+    assert alarms == sorted(alarms)
+    assert alarms[0] < alarms[-1]
 
 
 @pytest.mark.parametrize("name", RIVALS)
@@ -142,6 +168,8 @@ def test_test_landscapes_are_of_no_training() -> None:
     regime = spec_of("unseen regime", "burned-area")
     assert regime.fire_regime not in {one.fire_regime for one in drawn}
     assert regime.sensor not in {one.sensor for one in drawn}
+    assert not next(landscapes_of(NO_FIRE, "burned-area", 1)).burned.any()
+    assert next(landscapes_of(NO_FIRE, "burned-area", 1, "validation")).seed in VALIDATION_SEEDS
     one, again = (next(landscapes_of("cloudy", "tree-cover", 1)) for _ in range(2))
     assert np.array_equal(one.reflectance, again.reflectance)
     with pytest.raises(ValueError, match="use one of standard, cloudy"):
