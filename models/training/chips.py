@@ -23,6 +23,9 @@ RES_M = (3.0, 3.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 PAIR_GAP_DAYS = ((10, 60), (30, 150), (300, 420))
 """Two looks around a fire: weeks to months apart, or a year, so that the season is not the signal."""
 
+BLURRED_PX = (0.8, 2.5)
+"""Point spread of images that were resampled from pixels two to six times as wide, as standard deviation."""
+
 MOST_GAP_DAYS, MOST_SERIES_DAYS = 2200, 40 * 365
 """Between looks of a series that follows trees over years: composites every few years, over forty at most."""
 
@@ -98,6 +101,8 @@ def draw_spec(theme: Theme, data: DataConfig | DatesConfig, dates: int, rng: np.
         spec = dataclasses.replace(spec, earlier_fire_chance=data.earlier_fires)
         if data.years_apart > 0 and rng.uniform() < data.years_apart:
             spec = _years_apart(spec, rng)
+        if data.blurred > 0 and rng.uniform() < data.blurred:
+            spec = dataclasses.replace(spec, psf_px=float(rng.uniform(*BLURRED_PX)))
     return spec
 
 

@@ -27,7 +27,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 SHIPPED = Path(__file__).parent / "configs"
 
 RECURRENT = "recurrent_unet"
-_SHARES = ("max_cloud", "widen", "years_apart", "late_start", "earlier_fires")
+_SHARES = ("max_cloud", "widen", "years_apart", "late_start", "earlier_fires", "blurred")
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class DataConfig:
         years_apart: 0..1, share of tree-cover series whose looks lie months to years apart, in which trees grow again.
         late_start: 0..1, share of the series of which nobody saw the first dates, one or more.
         earlier_fires: 0..1, share of the burned-area series in which a fire burned before the first date, too.
+        blurred: 0..1, share of the series whose images are as smooth as those resampled from coarser pixels.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -85,6 +86,7 @@ class DataConfig:
     years_apart: float = field(default=0.0, metadata=LATER)
     late_start: float = field(default=0.0, metadata=LATER)
     earlier_fires: float = field(default=0.0, metadata=LATER)
+    blurred: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.hardest_of >= 1, "data.hardest_of", "1 or more", self.hardest_of)
