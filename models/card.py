@@ -110,7 +110,7 @@ class Card(BaseModel):
 
     @property
     def id(self) -> str:
-        """Name and version, such as `burned-area@6`."""
+        """Name and version, such as `burned-area@7`."""
         return f"{self.name}@{self.version}"
 
     @property

@@ -222,8 +222,8 @@ class RecurrentUNet(nn.Module):
         return inputs, torch.where(clear_B1HW, day, last_day_B1HW), reference
 
     def _seen(self, last_day_B1HW: Tensor) -> Tensor:
-        """Tell which pixels have had a clear look; the bound is part of the graphs that are shipped."""
-        return last_day_B1HW > (NEVER / 2 if self._unseen_clock else NEVER)
+        """Tell which pixels have had a clear look: with `unseen_clock` the others hold NEVER plus a day."""
+        return last_day_B1HW > NEVER / 2
 
     def _clear_shares(self, clear_N1HW: Tensor) -> list[Tensor]:
         """Share of clear pixels under each pixel of every level, 0..1."""

@@ -189,11 +189,8 @@ def test_metrics_stream() -> None:
 @pytest.mark.parametrize(
     ("theme", "names"),
     [
-        (
-            "burned-area",
-            ["burned-area-6", "burned-area-5", "burned-area-4", "burned-area-3", "burned-area-2", "burned-area"],
-        ),
-        ("tree-cover", ["tree-cover-3", "tree-cover-2", "tree-cover"]),
+        ("burned-area", [*(f"burned-area-{number}" for number in range(7, 1, -1)), "burned-area"]),
+        ("tree-cover", [*(f"tree-cover-{number}" for number in range(4, 1, -1)), "tree-cover"]),
     ],
 )
 def test_shipped_configurations_are_those_on_the_cards(theme: str, names: list[str]) -> None:
