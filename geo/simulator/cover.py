@@ -32,6 +32,7 @@ class Pace:
         ash_days: time in which the ash blows away to 1/e.
         regrowth_days: time in which the herbs are back to 1 - 1/e of `regrowth_limit`.
         regrowth_limit: share of the herbs that comes back.
+        crown_scorch: share of the crowns that the mildest ground fire browns.
     """
 
     char_share: float
@@ -40,6 +41,7 @@ class Pace:
     ash_days: float
     regrowth_days: float
     regrowth_limit: float
+    crown_scorch: float
 
 
 @dataclass
@@ -66,7 +68,8 @@ class Cover:
 
 
 def draw_pace(spec: SeriesSpec, rng: np.random.Generator) -> Pace:
-    """Draw how fast marks fade."""
+    """Draw how fast marks fade; where there is no choice, nothing is drawn."""
+    least, most = spec.crown_scorch
     return Pace(
         char_days=rng.uniform(*spec.char_fade_days),
         char_share=rng.uniform(*spec.char_share),
@@ -74,6 +77,7 @@ def draw_pace(spec: SeriesSpec, rng: np.random.Generator) -> Pace:
         ash_days=rng.uniform(4, 20),
         regrowth_days=rng.uniform(*spec.regrowth_days),
         regrowth_limit=rng.uniform(0.4, 0.95),
+        crown_scorch=rng.uniform(least, most) if least < most else least,
     )
 
 
@@ -110,7 +114,7 @@ def char(cover: Cover, fire: Fire, canopy: Floats, day: int, pace: Pace) -> None
     since = (day - fire.burn_day.ravel()[at]).astype(np.float32)
     severity, taken = fire.severity.ravel()[at], fire.combustion.ravel()[at]
     before, green = cover.herbs.ravel()[at], cover.green.ravel()[at]
-    _scorch(cover, at, severity, since)
+    _scorch(cover, at, severity, since, pace)
     left = before * (1 - taken)
     back = (before - left) * _regrown(since, pace)
     cover.herbs.ravel()[at] = left + back
@@ -124,11 +128,13 @@ def char(cover: Cover, fire: Fire, canopy: Floats, day: int, pace: Pace) -> None
     cover.ash.ravel()[at] = fire.ash.ravel()[at] * taken * np.exp(-since / np.float32(pace.ash_days))
 
 
-def _scorch(cover: Cover, at: np.ndarray[tuple[int], np.dtype[np.intp]], severity: Floats, since: Floats) -> None:
+def _scorch(
+    cover: Cover, at: np.ndarray[tuple[int], np.dtype[np.intp]], severity: Floats, since: Floats, pace: Pace
+) -> None:
     """Crowns above a ground fire turn brown in part and recover; a severe fire kills and consumes them."""
     crowns = cover.live.ravel()[at]
     killed = severity > KILL_SEVERITY
-    partly = np.clip(np.float32(0.25) + np.float32(0.8) * severity, 0, 0.8)
+    partly = np.clip(np.float32(pace.crown_scorch) + np.float32(0.8) * severity, 0, 0.8)
     still = np.float32(0.5) + np.float32(0.5) * np.exp(-since / np.float32(_CROWN_RECOVERY_DAYS))
     lost = crowns * np.where(killed, np.float32(0.85) + np.float32(0.15) * severity, partly * still)
     cover.live.ravel()[at] = crowns - lost

@@ -57,6 +57,8 @@ class SeriesSpec:
         char_share: least and most share of the burned ground that char covers at first, a landscape draws one; above 1
             sparse fuel chars it wholly too.
         combustion: least and most mean completeness of combustion, of which a landscape draws one.
+        crown_scorch: least and most share of the crowns that the mildest ground fire browns, a landscape draws one;
+            below 0 crowns stay green above somewhat harder fires, too.
         char_fade_days: least and most days in which the char fades to 1/e.
         regrowth_days: least and most days in which the herbs grow back to 1 - 1/e.
         cloud_fraction: mean share of cloud over all dates.
@@ -101,6 +103,7 @@ class SeriesSpec:
     clearing_chance: float | None = None
     char_share: tuple[float, float] = (0.7, 1.2)
     combustion: tuple[float, float] = (0.6, 1.05)
+    crown_scorch: tuple[float, float] = (0.25, 0.25)
     char_fade_days: tuple[float, float] = (40.0, 240.0)
     regrowth_days: tuple[float, float] = (80.0, 600.0)
     cloud_fraction: float = 0.3
@@ -147,6 +150,9 @@ class SeriesSpec:
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise SpecRefused(f"expected 0 < least {name} <= most; got {low}, {high}")
+        low, high = self.crown_scorch
+        if not -1 <= low <= high <= 1:
+            raise SpecRefused(f"expected -1 <= least crown_scorch <= most <= 1; got {low}, {high}")
         if self.theme == "tree-cover" and self.earlier_fire_chance > 0:
             raise SpecRefused(f"expected earlier_fire_chance 0 for tree-cover; got {self.earlier_fire_chance}")
         if self.jitter_px > 1:

@@ -26,6 +26,9 @@ PAIR_GAP_DAYS = ((10, 60), (30, 150), (300, 420))
 BLURRED_PX = (0.8, 2.5)
 """Point spread of images that were resampled from pixels two to six times as wide, as standard deviation."""
 
+GROUND_FIRE_SCORCH = (-0.3, 0.1)
+"""What fires under a closed canopy leave to see (1-7: NDVI 0.81 -> 0.73): little, from the edges of which to guess."""
+
 MOST_GAP_DAYS, MOST_SERIES_DAYS = 2200, 40 * 365
 """Between looks of a series that follows trees over years: composites every few years, over forty at most."""
 
@@ -103,6 +106,8 @@ def draw_spec(theme: Theme, data: DataConfig | DatesConfig, dates: int, rng: np.
             spec = _years_apart(spec, rng)
         if data.blurred > 0 and rng.uniform() < data.blurred:
             spec = dataclasses.replace(spec, psf_px=float(rng.uniform(*BLURRED_PX)))
+        if data.ground_fires > 0 and rng.uniform() < data.ground_fires:
+            spec = dataclasses.replace(spec, crown_scorch=GROUND_FIRE_SCORCH)
     return spec
 
 

@@ -27,7 +27,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 SHIPPED = Path(__file__).parent / "configs"
 
 RECURRENT = "recurrent_unet"
-_SHARES = ("max_cloud", "widen", "years_apart", "late_start", "earlier_fires", "blurred")
+_SHARES = ("max_cloud", "widen", "years_apart", "late_start", "earlier_fires", "blurred", "ground_fires")
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class DataConfig:
         late_start: 0..1, share of the series of which nobody saw the first dates, one or more.
         earlier_fires: 0..1, share of the burned-area series in which a fire burned before the first date, too.
         blurred: 0..1, share of the series whose images are as smooth as those resampled from coarser pixels.
+        ground_fires: 0..1, share of the burned-area series in which fires pass under crowns that stay green.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -87,6 +88,7 @@ class DataConfig:
     late_start: float = field(default=0.0, metadata=LATER)
     earlier_fires: float = field(default=0.0, metadata=LATER)
     blurred: float = field(default=0.0, metadata=LATER)
+    ground_fires: float = field(default=0.0, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.hardest_of >= 1, "data.hardest_of", "1 or more", self.hardest_of)
@@ -146,6 +148,8 @@ class TrainConfig:
             require(only_trees, "data.years_apart", "0: burned area is followed within one season", data.years_apart)
             only_fires = self.theme == "burned-area" or data.earlier_fires == 0
             require(only_fires, "data.earlier_fires", "0: trees are those of the first date", data.earlier_fires)
+            burns = self.theme == "burned-area" or data.ground_fires == 0
+            require(burns, "data.ground_fires", "0: they leave the trees as they were", data.ground_fires)
             require(self.legend is None, "legend", "no such table for simulated series", self.legend)
         require((self.theme is None) != (self.legend is None), "theme, legend", "one of the two", self.theme)
         for table in ("loss", "adversarial"):

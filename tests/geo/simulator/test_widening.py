@@ -48,6 +48,20 @@ def test_sparse_char_makes_fainter_scars() -> None:
     assert drops[0] < drops[1]
 
 
+def test_crowns_above_a_ground_fire_may_stay_green() -> None:
+    greens = []
+    for scorch in ((-0.3, 0.1), (0.25, 0.25), (0.6, 0.6)):
+        spec = dataclasses.replace(SPEC, crown_scorch=scorch, biome="rainforest")
+        made = [simulate(spec, seed) for seed in range(8)]
+        under = [one.burned[-1] & one.trees[-1] for one in made]
+        nir, red = (
+            np.concatenate([one.reflectance[-1, b][at] for one, at in zip(made, under, strict=True)]) for b in (3, 2)
+        )
+        greens.append(np.mean((nir - red) / (nir + red)))
+    assert greens == sorted(greens, reverse=True)
+    assert greens[0] > greens[1] + 0.05
+
+
 def test_flash_drying_makes_quicker_seasons() -> None:
     spec = dataclasses.replace(SPEC, fire_chance=0.0, biome="steppe", farming_strength=0.0, dates=12, gap_days=(30, 30))
     steepest = []
@@ -69,6 +83,7 @@ def test_defaults_stay_what_they_were() -> None:
         ({"sensor": "modis"}, "unknown sensor 'modis'; use one of superdove, dove"),
         ({"sensor": "landsat", "bands": 8}, "eight bands are the superdove's"),
         ({"char_share": (0.5, 0.2)}, "expected 0 < least char_share <= most"),
+        ({"crown_scorch": (0.3, 0.1)}, "expected -1 <= least crown_scorch <= most <= 1"),
         ({"flash_drying": 1.5}, "expected flash_drying in 0..1"),
         ({"spectral_spread": -0.1}, "expected spectral_spread >= 0"),
     ],
