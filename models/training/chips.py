@@ -100,15 +100,7 @@ def draw_spec(theme: Theme, data: DataConfig | DatesConfig, dates: int, rng: np.
     )
     if rng.uniform() < data.widen:
         spec = _widened(spec, rng)
-    if isinstance(data, DataConfig):
-        spec = dataclasses.replace(spec, earlier_fire_chance=data.earlier_fires)
-        if data.years_apart > 0 and rng.uniform() < data.years_apart:
-            spec = _years_apart(spec, rng)
-        if data.blurred > 0 and rng.uniform() < data.blurred:
-            spec = dataclasses.replace(spec, psf_px=float(rng.uniform(*BLURRED_PX)))
-        if data.ground_fires > 0 and rng.uniform() < data.ground_fires:
-            spec = dataclasses.replace(spec, crown_scorch=GROUND_FIRE_SCORCH)
-    return spec
+    return _harder(spec, data, rng) if isinstance(data, DataConfig) else spec
 
 
 def _widened(spec: SeriesSpec, rng: np.random.Generator) -> SeriesSpec:
@@ -132,6 +124,18 @@ def _widened(spec: SeriesSpec, rng: np.random.Generator) -> SeriesSpec:
         date_gain_spread=0.08,
         jitter_px=float(rng.uniform(0, 1)),
     )
+
+
+def _harder(spec: SeriesSpec, data: DataConfig, rng: np.random.Generator) -> SeriesSpec:
+    """Draw what a share of the series has; where a share is 0 nothing is drawn, and the series are those of before."""
+    spec = dataclasses.replace(spec, earlier_fire_chance=data.earlier_fires)
+    if data.years_apart > 0 and rng.uniform() < data.years_apart:
+        spec = _years_apart(spec, rng)
+    if data.blurred > 0 and rng.uniform() < data.blurred:
+        spec = dataclasses.replace(spec, psf_px=float(rng.uniform(*BLURRED_PX)))
+    if data.ground_fires > 0 and rng.uniform() < data.ground_fires:
+        spec = dataclasses.replace(spec, crown_scorch=GROUND_FIRE_SCORCH)
+    return spec
 
 
 def _years_apart(spec: SeriesSpec, rng: np.random.Generator) -> SeriesSpec:
