@@ -108,7 +108,7 @@ def test_files_that_do_not_fit_are_refused(engine: RememberingEngine, looks: lis
     state = RecurrentState.begin(engine, 40, 56)
     state.step(*looks[0])
     state.save(path)
-    with pytest.raises(StateRefused, match="other weights than tree-cover@4"):
+    with pytest.raises(StateRefused, match="other weights than tree-cover@5"):
         RecurrentState.load(path, engine_of("tree-cover"))
     whole = path.read_bytes()
     for broken in (b"", whole[:100], whole[: len(whole) // 2], b"PK" + whole):

@@ -190,7 +190,7 @@ def test_metrics_stream() -> None:
     ("theme", "names"),
     [
         ("burned-area", [*(f"burned-area-{number}" for number in range(7, 1, -1)), "burned-area"]),
-        ("tree-cover", [*(f"tree-cover-{number}" for number in range(4, 1, -1)), "tree-cover"]),
+        ("tree-cover", [*(f"tree-cover-{number}" for number in range(5, 1, -1)), "tree-cover"]),
     ],
 )
 def test_shipped_configurations_are_those_on_the_cards(theme: str, names: list[str]) -> None:

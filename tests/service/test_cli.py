@@ -60,7 +60,7 @@ def test_settings_that_are_wrong_are_named(tmp_path: Path, monkeypatch: pytest.M
 def test_models(tmp_path: Path) -> None:
     listed = chronoseg("models", cwd=tmp_path)
     assert listed.returncode == 0
-    assert "tree-cover@4" in listed.stdout
+    assert "tree-cover@5" in listed.stdout
 
 
 def test_simulate(tmp_path: Path) -> None:
