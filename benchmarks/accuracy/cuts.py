@@ -22,6 +22,8 @@ def print_cuts(model: str, landscapes: int) -> None:
         landscapes: how many of each kind; of those that nothing is reported on.
     """
     card, folder = locate_model(model)
+    if not card.change.lasting:
+        raise SystemExit(f"expected a network of what lasts; {card.id} follows {card.change.name}: name another")
     net = load_network(folder, card)
     scored = {(kind, cut): Accuracy("burned-area") for kind in KINDS for cut in CUTS}
     for kind in KINDS:
