@@ -8,7 +8,7 @@ from typing import Literal
 
 from geo.simulator.series import Series, simulate
 from geo.simulator.spec import SATELLITES, UNSEEN_SATELLITES, SeriesSpec, Theme
-from models.training.chips import TEST_SEEDS, VALIDATION_SEEDS
+from models.training.chips import HELD_OUT_SEEDS
 from models.training.evaluate import held_out_spec
 
 LANDSCAPES = 20
@@ -59,8 +59,8 @@ def landscapes_of(
     kind: str, theme: Theme, landscapes: int = LANDSCAPES, split: Literal["validation", "test"] = "test"
 ) -> Iterator[Series]:
     """Simulate the landscapes of a kind, the same ones at every call; satellites of training see those to choose by."""
-    spec, seeds = spec_of(kind, theme), TEST_SEEDS
+    spec = spec_of(kind, theme)
     if split == "validation":
-        spec, seeds = dataclasses.replace(spec, satellites=SATELLITES), VALIDATION_SEEDS
-    for seed in seeds[:landscapes]:
+        spec = dataclasses.replace(spec, satellites=SATELLITES)
+    for seed in HELD_OUT_SEEDS[split][:landscapes]:
         yield simulate(spec, seed)

@@ -38,8 +38,6 @@ class Accuracy:
         witnessed: as `by_date`, of pixels that were first seen before they changed.
         right_days, changed: pixels that truly changed and were seen since, and those of them whose change is given to
             within one look of the first that could show it.
-        unchanged, false_alarms: pixels with a clear look whose ground never changed, and those of them that are called
-            changed on the last date.
         calibration: of the probabilities, where the ground could be seen.
     """
 
@@ -49,8 +47,6 @@ class Accuracy:
     witnessed: list[Confusion] = field(default_factory=list)
     right_days: int = 0
     changed: int = 0
-    false_alarms: int = 0
-    unchanged: int = 0
     calibration: Calibration = field(default_factory=lambda: Calibration(2))
 
     def add(self, series: Series, masks_THW: Masks, probs_TKHW: NDArray[np.float32] | None = None) -> None:
@@ -69,10 +65,6 @@ class Accuracy:
             for t, confusion in enumerate(counted[: len(true)]):
                 confusion.add(true[t], masks_THW[t], valid[t])
         self._add_days(true, masks_THW, visible, at_start)
-        change = THEMES[self.theme].change
-        unchanged = seen[-1] & (true == change.before).all(0)
-        self.unchanged += int(unchanged.sum())
-        self.false_alarms += int((unchanged & (masks_THW[-1] == change.after)).sum())
         if probs_TKHW is not None:
             for t in range(len(true)):
                 self.calibration.add(np.clip(np.nan_to_num(probs_TKHW[t]), 0, 1), true[t], visible[t])
@@ -94,8 +86,10 @@ class Accuracy:
         return self.right_days / self.changed if self.changed else float("nan")
 
     def false_alarm_share(self) -> float:
-        """Share of the pixels whose ground never changed that are called changed on the last date."""
-        return self.false_alarms / self.unchanged if self.unchanged else float("nan")
+        """Share of the pixels with a clear look that have not changed by the last date and are called changed on it."""
+        change, counts = THEMES[self.theme].change, self.everywhere[-1].counts
+        unchanged = int(counts[change.before].sum())
+        return int(counts[change.before, change.after]) / unchanged if unchanged else float("nan")
 
     def _add_days(self, true: Masks, masks: Masks, visible: NDArray[np.bool_], at_start: NDArray[np.bool_]) -> None:
         change = THEMES[self.theme].change

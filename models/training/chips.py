@@ -19,6 +19,8 @@ VALIDATION_SEEDS = range(10_000, 11_000)
 TEST_SEEDS = range(11_000, 12_000)
 """Seeds from 20,000 are the demo's: never trained on, never looked at."""
 
+HELD_OUT_SEEDS = {"validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
+
 RES_M = (3.0, 3.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 PAIR_GAP_DAYS = ((10, 60), (30, 150), (300, 420))
 """Two looks around a fire: weeks to months apart, or a year, so that the season is not the signal."""

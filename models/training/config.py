@@ -28,6 +28,12 @@ SHIPPED = Path(__file__).parent / "configs"
 
 RECURRENT = "recurrent_unet"
 _SHARES = ("max_cloud", "widen", "years_apart", "late_start", "earlier_fires", "blurred", "ground_fires")
+_OF_ONE_THEME = {
+    "years_apart": ("tree-cover", "burned area is followed within one season"),
+    "earlier_fires": ("burned-area", "trees are those of the first date"),
+    "ground_fires": ("burned-area", "they leave the trees as they were"),
+}
+"""Of the shares, those that mean something for one theme alone, and why they are 0 for the other."""
 
 
 @dataclass(frozen=True)
@@ -144,12 +150,9 @@ class TrainConfig:
         require(isinstance(data, DataConfig | SeriesTable), "data.kind", f"series: {RECURRENT} learns from them", data)
         if isinstance(data, DataConfig):
             require(self.theme in THEMES, "theme", f"one of {', '.join(THEMES)}", self.theme)
-            only_trees = self.theme == "tree-cover" or data.years_apart == 0
-            require(only_trees, "data.years_apart", "0: burned area is followed within one season", data.years_apart)
-            only_fires = self.theme == "burned-area" or data.earlier_fires == 0
-            require(only_fires, "data.earlier_fires", "0: trees are those of the first date", data.earlier_fires)
-            burns = self.theme == "burned-area" or data.ground_fires == 0
-            require(burns, "data.ground_fires", "0: they leave the trees as they were", data.ground_fires)
+            for key, (theme, why) in _OF_ONE_THEME.items():
+                share = getattr(data, key)
+                require(self.theme == theme or share == 0, f"data.{key}", f"0: {why}", share)
             require(self.legend is None, "legend", "no such table for simulated series", self.legend)
         require((self.theme is None) != (self.legend is None), "theme, legend", "one of the two", self.theme)
         for table in ("loss", "adversarial"):

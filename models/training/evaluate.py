@@ -16,7 +16,7 @@ from models.card import MASK_NODATA
 from models.engine import Engine
 from models.networks import Stepping
 from models.settling import settle
-from models.training.chips import TEST_SEEDS, VALIDATION_SEEDS, Chip
+from models.training.chips import HELD_OUT_SEEDS, Chip
 from models.training.metrics import Confusion
 from models.training.themes import THEMES
 
@@ -65,7 +65,7 @@ def held_out_series(
 ) -> Iterator[Series]:
     """Yield held-out series, one after the other."""
     spec = held_out_spec(theme, side_px)
-    for seed in (VALIDATION_SEEDS if split == "validation" else TEST_SEEDS)[:series]:
+    for seed in HELD_OUT_SEEDS[split][:series]:
         yield simulate(spec, seed)
 
 
