@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from geo.simulator.series import simulate, truth
 from geo.simulator.spec import Sensor, SeriesSpec, Theme
-from models.training.config import DataConfig
+from models.training.config import RES_M, DataConfig
 from models.training.data_config import DatesConfig
 
 TRAIN_SEEDS = range(10_000)
@@ -21,7 +21,6 @@ TEST_SEEDS = range(11_000, 12_000)
 
 HELD_OUT_SEEDS = {"validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
 
-RES_M = (3.0, 3.0, 3.0, 5.0, 10.0, 20.0, 30.0)
 PAIR_GAP_DAYS = ((10, 60), (30, 150), (300, 420))
 """Two looks around a fire: weeks to months apart, or a year, so that the season is not the signal."""
 
@@ -84,7 +83,7 @@ def draw_spec(theme: Theme, data: DataConfig | DatesConfig, dates: int, rng: np.
         if dates <= 3
         else (short, int(rng.integers(short + 1, long + 1)))
     )
-    res_m = float(rng.choice(RES_M))
+    res_m = float(rng.choice(data.res_m if isinstance(data, DataConfig) else RES_M))
     spec = SeriesSpec(
         theme=theme,
         height=data.chip_px,

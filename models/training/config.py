@@ -27,7 +27,11 @@ NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 SHIPPED = Path(__file__).parent / "configs"
 
 RECURRENT = "recurrent_unet"
-_SHARES = ("max_cloud", "widen", "years_apart", "late_start", "earlier_fires", "blurred", "ground_fires")
+RES_M = (3.0, 3.0, 3.0, 5.0, 10.0, 20.0, 30.0)
+_SHARES = (
+    "max_cloud", "widen", "years_apart", "late_start", "earlier_fires", "blurred", "ground_fires",
+    "borrowed_clouds",
+)  # fmt: skip
 _OF_ONE_THEME = {
     "years_apart": ("tree-cover", "burned area is followed within one season"),
     "earlier_fires": ("burned-area", "trees are those of the first date"),
@@ -80,6 +84,10 @@ class DataConfig:
         earlier_fires: 0..1, share of the burned-area series in which a fire burned before the first date, too.
         blurred: 0..1, share of the series whose images are as smooth as those resampled from coarser pixels.
         ground_fires: 0..1, share of the burned-area series in which fires pass under crowns that stay green.
+        echoes: times that each series is shown, turned and hidden anew (`models.training.echoes`), where a device
+            learns faster than cores simulate; 1 = once.
+        res_m: edges of a pixel in metres of which each series has one; one that stands twice is drawn twice as often.
+        borrowed_clouds: 0..1, share of what is shown more than once that is hidden under another series' clouds, too.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -95,9 +103,17 @@ class DataConfig:
     earlier_fires: float = field(default=0.0, metadata=LATER)
     blurred: float = field(default=0.0, metadata=LATER)
     ground_fires: float = field(default=0.0, metadata=LATER)
+    echoes: int = field(default=1, metadata=LATER)
+    borrowed_clouds: float = field(default=0.0, metadata=LATER)
+    res_m: tuple[float, ...] = field(default=RES_M, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.hardest_of >= 1, "data.hardest_of", "1 or more", self.hardest_of)
+        fits = bool(self.res_m) and min(self.res_m) >= min(RES_M) and max(self.res_m) <= max(RES_M)
+        require(fits, "data.res_m", f"edges within {min(RES_M):g}..{max(RES_M):g} m", self.res_m)
+        require(self.echoes >= 1, "data.echoes", "1 or more", self.echoes)
+        alone = self.echoes == 1 and self.borrowed_clouds > 0
+        require(not alone, "data.borrowed_clouds", "0, or data.echoes of 2 or more", self.borrowed_clouds)
         require(self.chip_px >= 32, "data.chip_px", "32 or more", self.chip_px)
         require(bool(self.dates) and min(self.dates) >= 1, "data.dates", "lengths of 1 or more", self.dates)
         require(

@@ -58,6 +58,10 @@ class Lesson(Protocol):
     def watched(self) -> str:
         """Name of the score by which the best weights are told."""
 
+    @property
+    def together(self) -> int:
+        """Steps in a row whose batches are drawn in one go, from a multiple of this on; 1 = each by itself."""
+
     def build(self) -> Network:
         """Build the network to train, with fresh weights."""
 

@@ -229,8 +229,8 @@ def sum_of(terms: Mapping[str, Tensor]) -> Tensor:
 @torch.no_grad()
 def follow(average: nn.Module, net: nn.Module, decay: float) -> None:
     """Move the averaged weights, and the norms' statistics with them, towards the net's."""
-    for mean, now in zip(average.state_dict().values(), net.state_dict().values(), strict=True):
-        if mean.is_floating_point():
-            mean.lerp_(now, 1 - decay)
-        else:
-            mean.copy_(now)
+    means, nows = average.state_dict(), net.state_dict()
+    floats = [name for name, mean in means.items() if mean.is_floating_point()]
+    torch._foreach_lerp_([means[name] for name in floats], [nows[name] for name in floats], 1 - decay)
+    for name in means.keys() - set(floats):
+        means[name].copy_(nows[name])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 MOMENTUM = 0.95
 ROUNDS = 5
@@ -35,22 +36,34 @@ class Muon(torch.optim.AdamW):
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
         """Move the weights; see `torch.optim.Optimizer.step`."""
         for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None and is_matrix(weight):
-                    self._turn(weight, weight.grad, group["lr"], group["weight_decay"])
-                    weight.grad = None
+            matrices = [weight for weight in group["params"] if weight.grad is not None and is_matrix(weight)]
+            if matrices:
+                self._turn(matrices, group["lr"], group["weight_decay"])
         loss: float | None = super().step(closure)
         return loss
 
-    def _turn(self, weight: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
+    def _turn(self, weights: list[Tensor], rate: float, decay: float) -> None:
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        momenta = [self._momentum(weight) for weight in weights]
+        torch._foreach_mul_(momenta, MOMENTUM)
+        torch._foreach_add_(momenta, gradients)
+        matrices = [ahead.flatten(1) for ahead in torch._foreach_add(gradients, momenta, alpha=MOMENTUM)]
+        turned = orthogonal_at_once(matrices) if weights[0].is_cuda else [orthogonal(matrix) for matrix in matrices]
+        steps = [
+            (step * (RMS_OF_ADAMW * max(step.shape) ** 0.5)).reshape(weight.shape)
+            for weight, step in zip(weights, turned, strict=True)
+        ]
+        torch._foreach_mul_(weights, 1 - rate * decay)
+        torch._foreach_add_(weights, steps, alpha=-rate)
+        for weight in weights:
+            weight.grad = None
+
+    def _momentum(self, weight: Tensor) -> Tensor:
         state = self.state[weight]
         if not state:
             state |= {"momentum": torch.zeros_like(weight), "step": torch.zeros(())}  # AdamW loads none without a step
         momentum: Tensor = state["momentum"]
-        momentum.mul_(MOMENTUM).add_(gradient)
-        matrix = torch.add(gradient, momentum, alpha=MOMENTUM).flatten(1)
-        step = orthogonal(matrix) * (RMS_OF_ADAMW * max(matrix.shape) ** 0.5)
-        weight.mul_(1 - rate * decay).add_(step.reshape(weight.shape), alpha=-rate)
+        return momentum
 
 
 def is_matrix(weight: Tensor) -> bool:
@@ -61,16 +74,29 @@ def is_matrix(weight: Tensor) -> bool:
 def orthogonal(matrix_RC: Tensor) -> Tensor:
     """Return about U V^T of a matrix U S V^T: singular values of about 0.5 to 1.2, but for those that are near 0.
 
-    Newton-Schulz: no decomposition is needed.
+    Newton-Schulz: no decomposition is needed. A stack of matrices (N, R, C) gives one of each.
     """
     linear, cubic, quintic = COEFFICIENTS
-    tall = matrix_RC.shape[0] > matrix_RC.shape[1]
-    x: Tensor = matrix_RC.T if tall else matrix_RC
-    x = x / (x.norm() + 1e-7)
+    tall = matrix_RC.shape[-2] > matrix_RC.shape[-1]
+    x: Tensor = matrix_RC.mT if tall else matrix_RC
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(ROUNDS):
-        square = x @ x.T
+        square = x @ x.mT
         x = linear * x + (cubic * square + quintic * square @ square) @ x
-    return x.T if tall else x
+    return x.mT if tall else x
+
+
+def orthogonal_at_once(matrices: Sequence[Tensor]) -> list[Tensor]:
+    """Return `orthogonal` of each, as one stack, filled up with zeros, which stay zeros.
+
+    For GPUs, on which each of the thousands of small products of a step would cost as much as one large one.
+    """
+    wide = [matrix.mT if matrix.shape[0] > matrix.shape[1] else matrix for matrix in matrices]
+    rows, cols = max(one.shape[0] for one in wide), max(one.shape[1] for one in wide)
+    filled = [functional.pad(one, (0, cols - one.shape[1], 0, rows - one.shape[0])) for one in wide]
+    turned = orthogonal(torch.stack(filled)).unbind()
+    cut = [many[: one.shape[0], : one.shape[1]] for many, one in zip(turned, wide, strict=True)]
+    return [one.mT if one.shape != matrix.shape else one for one, matrix in zip(cut, matrices, strict=True)]
 
 
 OPTIMIZERS: dict[str, type[torch.optim.AdamW]] = {"adamw": torch.optim.AdamW, "muon": Muon}

@@ -14,9 +14,11 @@ from models.errors import ConfigRefused
 from models.receptive_field import measure_radius
 from models.recurrent_unet import RecurrentUNet
 from models.training.augment import augment
+from models.training.chips import Chip
 from models.training.config import DataConfig, NetworkConfig, TrainConfig
 from models.training.datasets.open_series import open_series
 from models.training.datasets.series import SeriesSource
+from models.training.echoes import Pool, draw_pool, show, steps_together
 from models.training.lesson import Answer
 from models.training.losses import build_loss, masked_loss
 from models.training.precision import mixed_precision
@@ -27,7 +29,7 @@ from models.training.watching import Example
 from models.training.written import written
 
 SeriesBatch = tuple[Tensor, Tensor, Tensor, Tensor]
-"""(x_BTCHW, clear_BTHW, day_BT, target_BTHW), 255 where the truth is not known."""
+"""(x_BTCHW, clear_BTHW, day_BT, target_BTHW), the truth as uint8: 255 where it is not known."""
 
 
 class SeriesLesson:
@@ -45,6 +47,8 @@ class SeriesLesson:
         self.config, self._source = config, open_series(config, theme)
         self.watched = "iou" if config.legend is None else "mean_iou"
         self.notes, self.fingerprint = self._source.notes, self._source.fingerprint
+        self.together = steps_together(config.data)
+        self._pool: Pool | None = None
 
     def build(self) -> RecurrentUNet:
         """Build the network; see `Lesson`."""
@@ -56,10 +60,19 @@ class SeriesLesson:
 
     def draw(self, step: int, processes: Processes) -> SeriesBatch:
         """Draw a share of a step's series; see `Lesson`. All are drawn, since one generator draws them in turn."""
-        x, clear, day, target = draw_batch(self.config, step, self._source)
+        x, clear, day, target = self._draw(step)
         share = processes.share(len(x))
         at = slice(share.start, share.stop)
         return x[at], clear[at], day[at], target[at]
+
+    def _draw(self, step: int) -> SeriesBatch:
+        data = self.config.data
+        if self.together == 1 or not isinstance(data, DataConfig):
+            return draw_batch(self.config, step, self._source)
+        number = step // self.together
+        if self._pool is None or self._pool.number != number:
+            self._pool = draw_pool(self.config, data, number, self._source)
+        return _batch_of(show(self._pool, self.config, data, step))
 
     def objective(self, net: nn.Module, processes: Processes) -> nn.Module:
         """Return the module that asks; see `Lesson`."""
@@ -82,7 +95,7 @@ class _SeriesObjective(nn.Module):
         with mixed_precision(x_BTCHW.device, wanted=self._fit.mixed_precision):
             logprobs = self.net(x_BTCHW, clear_BTHW, day_BT)
         valid = clear_BTHW & (target_BTHW != MASK_NODATA)
-        target = torch.where(valid, target_BTHW, 0)
+        target = torch.where(valid, target_BTHW, 0).long()
         whole = [self._processes.gather(share) for share in (logprobs.float(), target, valid)]
         return {"loss": self._loss(*whole)}, None
 
@@ -116,7 +129,7 @@ def build(config: TrainConfig) -> RecurrentUNet:
 
 
 def draw_batch(config: TrainConfig, step: int, source: SeriesSource | None = None) -> SeriesBatch:
-    """Draw the batch of a step: a function of configuration, data and step alone.
+    """Draw the batch of a step whose series are shown once: a function of configuration, data and step alone.
 
     Args:
         config: says how many dates, and what is done to chips.
@@ -131,11 +144,15 @@ def draw_batch(config: TrainConfig, step: int, source: SeriesSource | None = Non
     chips = []
     for _ in range(max(1, config.data.dates_per_step // dates)):
         chips.append((config.augment or augment)(source.draw(dates, rng), rng))
+    return _batch_of(chips)
+
+
+def _batch_of(chips: Sequence[Chip]) -> SeriesBatch:
     return (
         torch.from_numpy(np.stack([chip.reflectance for chip in chips])),
         torch.from_numpy(np.stack([chip.clear for chip in chips])),
         torch.from_numpy(np.stack([chip.days for chip in chips])),
-        torch.from_numpy(np.stack([chip.target for chip in chips])),
+        torch.from_numpy(np.stack([chip.target for chip in chips]).astype(np.uint8)),
     )
 
 

@@ -41,6 +41,7 @@ class DateLesson:
     """
 
     watched = "mean_iou"
+    together = 1
 
     def __init__(self, config: TrainConfig) -> None:
         data, network = config.data, config.network

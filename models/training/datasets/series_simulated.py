@@ -10,7 +10,7 @@ from torch import nn
 from geo.bands import PLANETSCOPE_4
 from geo.simulator.spec import Theme
 from models.recurrent_unet import RecurrentUNet
-from models.training.chips import RES_M, TRAIN_SEEDS, Chip, draw_chip
+from models.training.chips import TRAIN_SEEDS, Chip, draw_chip
 from models.training.config import DataConfig
 from models.training.datasets.simulated import ABOUT, fingerprint_simulator
 from models.training.evaluate import evaluate
@@ -25,7 +25,7 @@ class SimulatedSeries:
 
     def __init__(self, theme: Theme, data: DataConfig) -> None:
         self._theme, self._data = theme, data
-        self.bands, self.res_m = PLANETSCOPE_4, (min(RES_M), max(RES_M))
+        self.bands, self.res_m = PLANETSCOPE_4, (min(data.res_m), max(data.res_m))
         self.about, self.notes = ABOUT, tuple[str, ...]()
         self.fingerprint = fingerprint_simulator(theme, data)
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from geo.bands import PLANETSCOPE_4
 from geo.simulator.spec import SeriesSpec, Theme
-from models.training.chips import RES_M, TRAIN_SEEDS, VALIDATION_SEEDS, Chip, draw_chip
+from models.training.chips import TRAIN_SEEDS, VALIDATION_SEEDS, Chip, draw_chip
 from models.training.class_weights import ClassFrequencies
-from models.training.config import DataConfig
+from models.training.config import RES_M, DataConfig
 from models.training.data_config import DatesConfig
 from models.training.datasets.source import Picture, picture_of
 from models.training.written import plain
