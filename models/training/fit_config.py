@@ -17,7 +17,9 @@ class FitConfig:
 
     Attributes:
         steps: optimiser steps.
-        peak_rate: largest learning rate of the one-cycle schedule.
+        schedule: steps of the one-cycle schedule of the learning rate where that is longer than the training, whose
+            weights another goes on with; 0 = as long as it.
+        peak_rate: largest learning rate of the schedule.
         warmup: share of the steps in which the rate rises.
         weight_decay: of the optimizer, decoupled from the gradient.
         clip_norm: largest norm of the gradient.
@@ -59,9 +61,12 @@ class FitConfig:
     start: str = field(default="", metadata=LATER)
     optimizer: Literal["adamw", "muon"] = field(default="adamw", metadata=LATER)
     keep: float = field(default=0.0, metadata=LATER)
+    schedule: int = field(default=0, metadata=LATER)
 
     def __post_init__(self) -> None:
         require(self.steps >= 1, "fit.steps", "1 or more", self.steps)
+        fits = self.schedule == 0 or self.schedule > self.steps
+        require(fits, "fit.schedule", f"0, or more than fit.steps = {self.steps}", self.schedule)
         require(self.peak_rate > 0, "fit.peak_rate", "more than 0", self.peak_rate)
         require(0 <= self.warmup < 1, "fit.warmup", "a share in 0..1", self.warmup)
         require(0 <= self.average_decay < 1, "fit.average_decay", "0 or more, below 1", self.average_decay)

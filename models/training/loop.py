@@ -137,10 +137,11 @@ def fit(
 
 def rate_at(step: int, config: TrainConfig) -> float:
     """Learning rate of the one-cycle schedule: a straight rise, then half a cosine down to nothing."""
-    rise = max(1, round(config.fit.warmup * config.fit.steps))
+    steps = config.fit.schedule or config.fit.steps
+    rise = max(1, round(config.fit.warmup * steps))
     if step < rise:
         return config.fit.peak_rate * (step + 1) / rise
-    share = (step - rise) / max(1, config.fit.steps - rise)
+    share = (step - rise) / max(1, steps - rise)
     return config.fit.peak_rate * 0.5 * (1 + math.cos(math.pi * share))
 
 
