@@ -110,7 +110,7 @@ class Card(BaseModel):
 
     @property
     def id(self) -> str:
-        """Name and version, such as `burned-area@7`."""
+        """Name and version, such as `burned-area@8`."""
         return f"{self.name}@{self.version}"
 
     @property

@@ -64,7 +64,7 @@ def fetched(url: str, path: str, to: Path) -> Path:
 
 
 def check(seen: dict[str, Any]) -> None:
-    assert seen["title"] == "burned-area@7, 2020-08-01 to 2020-08-28"
+    assert seen["title"] == "burned-area@8, 2020-08-01 to 2020-08-28"
     assert seen["crs"] == "EPSG:32610"
     assert seen["view"] == [600_000, 4_100_000 - 3 * 257, 600_000 + 3 * 311, 4_100_000]
     assert seen["period"] == ["2020-08-01T00:00:00Z", "2020-08-28T23:59:59Z"]

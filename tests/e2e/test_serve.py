@@ -156,7 +156,7 @@ def test_every_shipped_network_runs_a_job(tmp_path: Path, scenes: Path) -> None:
     with serve(tmp_path / "data") as (_, url):
         upload_all(url, scenes)
         cards = get(f"{url}/models")["models"]
-        assert {"burned-area@7", "tree-cover@5", "unet@1"} <= {card["id"] for card in cards}
+        assert {"burned-area@8", "tree-cover@6", "unet@1"} <= {card["id"] for card in cards}
         jobs = {card["id"]: start_job(url, scenes, card["id"]) for card in cards}
         for card in cards:
             ended = end_of(jobs[card["id"]])

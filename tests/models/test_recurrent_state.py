@@ -108,7 +108,7 @@ def test_files_that_do_not_fit_are_refused(engine: RememberingEngine, looks: lis
     state = RecurrentState.begin(engine, 40, 56)
     state.step(*looks[0])
     state.save(path)
-    with pytest.raises(StateRefused, match="other weights than tree-cover@5"):
+    with pytest.raises(StateRefused, match="other weights than tree-cover@6"):
         RecurrentState.load(path, engine_of("tree-cover"))
     whole = path.read_bytes()
     for broken in (b"", whole[:100], whole[: len(whole) // 2], b"PK" + whole):
@@ -121,7 +121,7 @@ def test_files_that_do_not_fit_are_refused(engine: RememberingEngine, looks: lis
     with safetensors.safe_open(_written(tmp_path / "good", whole), framework="numpy") as file:
         told = file.metadata()
     safetensors.numpy.save_file({"last_day": np.zeros((1, 1, 40, 56), np.float32)}, path, metadata=told)
-    with pytest.raises(StateRefused, match="its tensors are not those of burned-area@7"):
+    with pytest.raises(StateRefused, match="its tensors are not those of burned-area@8"):
         RecurrentState.load(path, engine)
     with pytest.raises(FileNotFoundError):
         RecurrentState.load(tmp_path / "none", engine)

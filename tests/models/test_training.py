@@ -106,7 +106,7 @@ def test_the_loss_falls_on_one_batch() -> None:
     adam = torch.optim.AdamW(net.parameters(), lr=0.01)
     losses = []
     for _ in range(40):
-        loss = masked_loss(net(x, clear, day), target, clear, dice_weight=0.5)
+        loss = masked_loss(net(x, clear, day), target.long(), clear, dice_weight=0.5)
         adam.zero_grad()
         torch.autograd.backward(loss)
         adam.step()
@@ -127,6 +127,10 @@ def test_the_rate_rises_then_falls_to_nothing() -> None:
     assert max(rates) == rates[9] == rates[10] == 1.0
     assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
     assert rates[-1] < 1e-3
+    half = dataclasses.replace(TINY, fit=dataclasses.replace(config.fit, steps=50, schedule=100))
+    assert [loop.rate_at(step, half) for step in range(50)] == rates[:50]
+    with pytest.raises(ConfigRefused, match=r"fit\.schedule: expected 0, or more than fit\.steps = 50"):
+        FitConfig(steps=50, schedule=50)
 
 
 @pytest.mark.parametrize("theme", ["burned-area", "tree-cover"])
@@ -189,8 +193,8 @@ def test_metrics_stream() -> None:
 @pytest.mark.parametrize(
     ("theme", "names"),
     [
-        ("burned-area", [*(f"burned-area-{number}" for number in range(7, 1, -1)), "burned-area"]),
-        ("tree-cover", [*(f"tree-cover-{number}" for number in range(5, 1, -1)), "tree-cover"]),
+        ("burned-area", [*(f"burned-area-{number}" for number in range(8, 1, -1)), "burned-area"]),
+        ("tree-cover", [*(f"tree-cover-{number}" for number in range(6, 1, -1)), "tree-cover"]),
     ],
 )
 def test_shipped_configurations_are_those_on_the_cards(theme: str, names: list[str]) -> None:

@@ -16,7 +16,7 @@ from workers.items import item_of_scene
 from workers.product import Product, product_of
 from workers.records import JobRecord, JobState, ProductRecord, SceneRecord, SceneState
 
-INPUTS = {"aoi": {}, "start": "", "end": "", "model": "burned-area@7"}
+INPUTS = {"aoi": {}, "start": "", "end": "", "model": "burned-area@8"}
 ITEM: dict[str, Any] = {
     "type": "Feature",
     "stac_version": "1.1.0",

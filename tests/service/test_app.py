@@ -115,7 +115,7 @@ def test_models(http: httpx.Client) -> None:
     assert [model["id"] for model in listed] == [
         read_card(path.parent).id for path in sorted(SHIPPED.glob("*/card.json"))
     ]
-    card = http.get("/models/burned-area@7").json()
+    card = http.get("/models/burned-area@8").json()
     assert card["bands"] == ["blue", "green", "red", "nir"]
     assert card["stride_px"] >= 1
     assert http.get("/models/lava").status_code == 404

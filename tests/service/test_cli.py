@@ -33,7 +33,7 @@ def test_help_imports_nothing_heavy() -> None:
     ("arguments", "word"),
     [
         (("train", "nothing.toml", "--out", "run"), "nothing.toml"),
-        (("evaluate", "lava"), "burned-area@7"),
+        (("evaluate", "lava"), "burned-area@8"),
         (("segment", "nothing.tif@2020-01-01", "--model", "burned-area", "--out", "out"), "nothing.tif"),
         (("demo", "--out", "."), "--out"),
         (("simulate", "out", "--bands", "5"), "5"),
@@ -60,7 +60,7 @@ def test_settings_that_are_wrong_are_named(tmp_path: Path, monkeypatch: pytest.M
 def test_models(tmp_path: Path) -> None:
     listed = chronoseg("models", cwd=tmp_path)
     assert listed.returncode == 0
-    assert "tree-cover@5" in listed.stdout
+    assert "tree-cover@6" in listed.stdout
 
 
 def test_simulate(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_execution(http: httpx.Client, parts: Context) -> None:
         "aoi": SQUARE,
         "start": "2020-07-01",
         "end": "",
-        "model": "burned-area@7",
+        "model": "burned-area@8",
         "date_by": "day",
         "min_area_ha": 0.5,
         "simplify_px": 1.0,
@@ -67,7 +67,7 @@ def test_what_was_repaired_is_told(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
-        ({"model": "lava"}, "burned-area@7"),
+        ({"model": "lava"}, "burned-area@8"),
         ({"model": "mask-rcnn", "tta": True}, "leave tta out"),
         ({"tta": 2}, "#/inputs/tta"),
         ({"model": None}, "#/inputs/model"),

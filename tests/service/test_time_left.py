@@ -12,7 +12,7 @@ from workers.time_left import USUAL_SHARE, pace_of, usual_share
 
 
 def _job(id_: str = "job", **values: object) -> JobRecord:
-    return JobRecord(id=id_, owner="", inputs={"model": "burned-area@7"}, **values)
+    return JobRecord(id=id_, owner="", inputs={"model": "burned-area@8"}, **values)
 
 
 def test_what_is_left_is_what_the_blocks_done_so_far_tell() -> None:

@@ -59,7 +59,7 @@ NAMES = [
 
 def plan_blocks(whole: Whole, folder: Path, block_px: int = 96, grid: GeoBox = GRID, **options: Any) -> Plan:
     return Plan(
-        model_id="burned-area@7",
+        model_id="burned-area@8",
         model_hash="0" * 64,
         geobox=grid,
         aoi=shapely.box(-122, 36, -121, 38),

@@ -50,7 +50,7 @@ def subscribed(place: Workplace, receiver: Receiver, events: dict[Event, str] = 
     """Start a job that calls back."""
     urls = {event: receiver.url(path) for event, path in events.items()}
     with writing(place.sessions) as session:
-        return create_job(session, owner, {"model": "burned-area@7"}, Terms(subscriber=Subscriber(BASE, urls))).id
+        return create_job(session, owner, {"model": "burned-area@8"}, Terms(subscriber=Subscriber(BASE, urls))).id
 
 
 def become(place: Workplace, job_id: str, state: JobState, **values: Any) -> None:
@@ -288,7 +288,7 @@ def test_no_call_goes_into_our_own_network(settings: Settings, receiver: Receive
     with workplace(settings) as place:
         with writing(place.sessions) as session:
             job = create_job(
-                session, "ana", {"model": "burned-area@7"}, Terms(subscriber=Subscriber(BASE, {Event.SUCCESS: url}))
+                session, "ana", {"model": "burned-area@8"}, Terms(subscriber=Subscriber(BASE, {Event.SUCCESS: url}))
             ).id
         become(place, job, JobState.SUCCESSFUL)
         assert deliver(place) == 1

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from models.training.optimizers import RMS_OF_ADAMW, Muon, is_matrix, open_optimizer, orthogonal
+from models.training.optimizers import RMS_OF_ADAMW, Muon, is_matrix, open_optimizer, orthogonal, orthogonal_at_once
 
 
 @pytest.mark.parametrize("shape", [(16, 108), (96, 24), (40, 40)])
@@ -21,6 +21,14 @@ def test_all_directions_of_a_matrix_become_alike(shape: tuple[int, int]) -> None
     u, _, vt = torch.linalg.svd(matrix, full_matrices=False)
     turned = u.T @ orthogonal(matrix) @ vt.T  # diagonal: no direction is mixed with another
     torch.testing.assert_close(turned, torch.diag(turned.diagonal()), rtol=0, atol=1e-4)
+
+
+def test_many_matrices_at_once_become_what_each_becomes() -> None:
+    torch.manual_seed(0)
+    matrices = [torch.randn(shape) for shape in ((16, 108), (96, 24), (40, 40), (8, 8))]
+    for one, matrix in zip(orthogonal_at_once(matrices), matrices, strict=True):
+        assert one.shape == matrix.shape
+        torch.testing.assert_close(one, orthogonal(matrix), rtol=0, atol=1e-4)
 
 
 def test_its_first_steps_are_as_large_as_adamws() -> None:

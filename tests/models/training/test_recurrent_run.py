@@ -59,7 +59,7 @@ def test_the_loop_takes_the_steps_of_a_loop_written_out(tmp_path: Path) -> None:
         x, clear, day, target = recurrent.draw_batch(TINY, step)
         net.train()
         adam.zero_grad(set_to_none=True)
-        torch.autograd.backward(masked_loss(net(x, clear, day), target, clear, dice_weight=0.5))
+        torch.autograd.backward(masked_loss(net(x, clear, day), target.long(), clear, dice_weight=0.5))
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         adam.step()
         with torch.no_grad():

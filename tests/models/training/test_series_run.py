@@ -114,7 +114,7 @@ def test_unknown_truth_and_what_is_not_clear_never_matter(tmp_path: Path, legend
     assert torch.equal(one, other)
     if legend is None:
         valid = clear & (unknown != MASK_NODATA)
-        by_hand = masked_loss(net(x, clear, day), torch.where(valid, unknown, 1), valid, dice_weight=0.5)
+        by_hand = masked_loss(net(x, clear, day), torch.where(valid, unknown, 1).long(), valid, dice_weight=0.5)
         assert torch.equal(one, by_hand)
 
 

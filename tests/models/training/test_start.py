@@ -107,7 +107,7 @@ def test_what_is_no_checkpoint_is_refused(first: Path, tmp_path: Path) -> None:
     assert find_start("", card) is None
     with pytest.raises(CheckpointRefused, match=r"a checkpoint needs card.json"):
         find_start(str(tmp_path), card)
-    with pytest.raises(ModelUnknown, match="no model 'nowhere'; there are: burned-area@7, "):
+    with pytest.raises(ModelUnknown, match="no model 'nowhere'; there are: burned-area@8, "):
         find_start("nowhere", card)
     with pytest.raises(ConfigRefused, match=r'fit.start: unet@1 in .*unet has family "unet"'):
         find_start("unet", card)
