@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from models.training.config import read_config, shipped_config
 from models.training.lesson import Batch, open_lesson
 from models.training.loop import ALONE, sum_of
-from models.training.precision import multiplies_bfloat16
+from models.training.precision import memory_format, multiplies_bfloat16
 
 
 def step(objective: nn.Module, weights: Sequence[nn.Parameter], batch: Batch) -> tuple[float, float, Tensor]:
@@ -45,7 +45,8 @@ def main() -> None:
         open_lesson(dataclasses.replace(config, fit=dataclasses.replace(config.fit, mixed_precision=mixed)))
         for mixed in (False, True)
     ]
-    net = lessons[0].build().to(memory_format=torch.channels_last)  # type: ignore[call-overload] # its stubs lag
+    order = memory_format(torch.device("cpu"))
+    net = lessons[0].build().to(memory_format=order)  # type: ignore[call-overload] # its stubs lag
     weights = [weight for weight in net.parameters() if weight.requires_grad]
     objectives = [lesson.objective(net, ALONE) for lesson in lessons]
     ratios, losses, cosines = [], [], []

@@ -22,6 +22,7 @@ from models.training.config import TrainConfig
 from models.training.drawing import draw_batches
 from models.training.lesson import Batch, Lesson, open_lesson
 from models.training.optimizers import open_optimizer
+from models.training.precision import memory_format
 from models.training.processes import Processes, join_norms
 from models.training.revision import code_revision
 from models.training.run_state import Run, load_run, save_run
@@ -106,7 +107,7 @@ def fit(
     if start is not None:
         fresh.load_state_dict(start.load())
     net = join_norms(fresh, processes).to(processes.device)
-    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # twice as fast; its stubs lag
+    net = net.to(memory_format=memory_format(processes.device))  # type: ignore[call-overload] # its stubs lag
     average = copy.deepcopy(net).eval().requires_grad_(False)
     plan = config.fit
     adam = open_optimizer(plan.optimizer, net, rate=plan.peak_rate, weight_decay=plan.weight_decay)

@@ -100,8 +100,9 @@ def test_a_lower_cut_finds_more_and_alarms_more(capsys: pytest.CaptureFixture[st
     values = [[float(cell) for cell in row.strip("|").split("|")] for row in rows]
     assert tuple(row[0] for row in values) == CUTS
     alarms = [row[-1] for row in values]
-    assert alarms == sorted(alarms)
-    assert alarms[0] < alarms[-1]
+    assert alarms == sorted(alarms)  # perhaps none at all: it is one landscape
+    days = [row[2] for row in values]
+    assert days[0] < days[-1]
 
 
 @pytest.mark.parametrize("name", RIVALS)

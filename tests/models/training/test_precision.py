@@ -11,7 +11,7 @@ from torch import nn
 from models.training.config import read_config, shipped_config
 from models.training.lesson import open_lesson
 from models.training.loop import ALONE, sum_of
-from models.training.precision import mixed_precision, multiplies_bfloat16
+from models.training.precision import memory_format, mixed_precision, multiplies_bfloat16
 
 CPU = torch.device("cpu")
 
@@ -27,6 +27,22 @@ def test_a_cpu_with_matrix_tiles_takes_bfloat16_where_it_is_wanted(monkeypatch: 
     for wanted, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         with mixed_precision(CPU, wanted=wanted):
             assert nn.Linear(2, 2)(torch.zeros(1, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("can", "order"),
+    [
+        ({"avx2": True, "avx512_f": False}, torch.contiguous_format),
+        ({"avx2": True, "avx512_f": True}, torch.channels_last),
+        ({"neon": True}, torch.channels_last),
+    ],
+)
+def test_channels_come_last_where_that_is_safe(
+    can: dict[str, bool], order: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: can)
+    assert memory_format(CPU) == order
+    assert memory_format(torch.device("cuda")) == torch.channels_last
 
 
 @pytest.mark.skipif(not multiplies_bfloat16(CPU), reason="bfloat16 takes minutes on this CPU")

@@ -15,6 +15,7 @@ from models.training.config import DataConfig, NetworkConfig, TrainConfig
 from models.training.fit_config import FitConfig
 from models.training.loop import fit
 from models.training.losses import masked_loss
+from models.training.precision import memory_format
 from models.training.themes import THEMES
 from tests.models.nets import make_card
 
@@ -50,7 +51,7 @@ def test_the_loop_takes_the_steps_of_a_loop_written_out(tmp_path: Path) -> None:
     net = RecurrentUNet(
         head=THEMES["burned-area"].head, widths=(4, 6), memory=(4, 6), mean=TINY.network.mean, std=TINY.network.std
     )
-    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # torch's stubs lag
+    net = net.to(memory_format=memory_format(torch.device("cpu")))  # type: ignore[call-overload] # torch's stubs lag
     average = copy.deepcopy(net).eval().requires_grad_(False)
     adam = torch.optim.AdamW(net.parameters(), lr=4e-3, weight_decay=1e-4)
     for step in range(3):
