@@ -60,7 +60,7 @@ class Parts:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except FileNotFoundError as err:  # it was removed between the two
+        except (FileNotFoundError, FileExistsError) as err:  # it was removed between the two, or while mkdir looked
             raise _locked(upload_id) from err
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
