@@ -47,12 +47,12 @@ def steps_together(data: object) -> int:
 
 def draw_pool(config: TrainConfig, data: DataConfig, number: int, source: SeriesSource) -> Pool:
     """Draw a pool: a function of configuration and number alone."""
-    rng, steps = np.random.default_rng((config.seed, number)), steps_together(data)
+    rng = np.random.default_rng((config.seed, number))
     dates = int(rng.choice(data.dates))
     each = max(1, data.dates_per_step // dates)
     chips = tuple(source.draw(dates, rng) for _ in range(POOL_STEPS * each))
     shown = np.concatenate([rng.permutation(len(chips)) for _ in range(data.echoes)])
-    return Pool(number, chips, shown.reshape(steps, each))
+    return Pool(number, chips, shown.reshape(-1, each))
 
 
 def show(pool: Pool, config: TrainConfig, data: DataConfig, step: int) -> Sequence[Chip]:
